@@ -1,0 +1,89 @@
+//! How a run fails: what an administrator is told, what to do next, and the exit code.
+
+use std::fmt;
+
+/// The exit codes, as `kamonline --help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// In sync, or all that was to be done was done.
+    Done = 0,
+    /// Failed; the message says what was and what was not changed.
+    Failed = 1,
+    /// Wrong usage; nothing was asked of any server.
+    Usage = 2,
+    /// The guard refused the plan; nothing was written.
+    Refused = 3,
+    /// `--dry-run --exit-code` found a discrepancy.
+    Discrepancies = 4,
+}
+
+/// One error: what failed and on which server, then what to do next where the cause is known.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Failed,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            ..Self::new(message)
+        }
+    }
+
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Refused,
+            ..Self::new(message)
+        }
+    }
+
+    /// A write that came only so far.
+    pub fn left(self, verb: &str, done: usize, unsure: usize, of: usize) -> Self {
+        let perhaps = if unsure > 0 {
+            format!(", perhaps {unsure} more")
+        } else {
+            String::new()
+        };
+        Self {
+            message: format!("{}; {done} of {of} were {verb}{perhaps}", self.message),
+            ..self
+        }
+    }
+
+    /// One that came on top of an earlier one.
+    pub fn after(self, earlier: &Option<Failure>) -> Self {
+        match earlier {
+            Some(earlier) => Self {
+                message: format!("{}; {}", earlier.message, self.message),
+                ..self
+            },
+            None => self,
+        }
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,229 @@
+//! Answers that are no whole dump: whether to ask again, what to tell the administrator, and what he can do.
+
+use std::error::Error;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use memchr::memmem;
+
+use super::{Response, Rpc};
+use crate::failure::Failure;
+use crate::shown::Shown;
+
+/// A Kamailio that ran out of private memory closes the connection too, but only after 120 s of silence.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Why there is no dump.
+#[derive(Debug)]
+pub enum Broken {
+    /// No connection, or none that is trusted.
+    Unreachable {
+        soon_again: bool,
+        why: String,
+        untrusted: bool,
+    },
+    /// Not all of the answer came in time.
+    TooSlow,
+    /// Closed without a word.
+    Silent,
+    /// What answers does not speak HTTP.
+    NotHttp(String),
+    /// An HTTP answer that is no dump.
+    Refused {
+        status: u16,
+        server: Option<String>,
+        body: Vec<u8>,
+    },
+    /// Status 200 without a dump: how the body begins.
+    NoDump(Vec<u8>),
+    /// The dump began and did not end.
+    CutOff,
+    /// The dump ended, but is not one that Kamailio prints.
+    Unknown(String),
+    /// JSON-RPC of a Kamailio that loses users.
+    OneTable,
+    /// The listener's own.
+    Unheard(Failure),
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Broken::Unheard(failure)
+    }
+}
+
+impl From<reqwest::Error> for Broken {
+    /// Before the answer's head was here.
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Broken::TooSlow;
+        }
+        let root = root_cause(&error);
+        let io = io_kind(&error);
+        if error.is_connect() {
+            return Broken::Unreachable {
+                soon_again: matches!(
+                    io,
+                    Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
+                ),
+                untrusted: root.contains("certificate"),
+                why: root,
+            };
+        }
+        let closed = matches!(
+            io,
+            Some(
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof
+            )
+        );
+        match closed || root.contains("closed before message completed") {
+            true => Broken::Silent,
+            false => Broken::NotHttp(root),
+        }
+    }
+}
+
+impl From<io::Error> for Broken {
+    /// In the middle of the body.
+    fn from(error: io::Error) -> Self {
+        let timed_out = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<reqwest::Error>());
+        match timed_out.is_some_and(reqwest::Error::is_timeout) {
+            true => Broken::TooSlow,
+            false => Broken::CutOff,
+        }
+    }
+}
+
+impl Broken {
+    pub fn worth_another_try(&self, elapsed: Duration) -> bool {
+        match self {
+            Broken::Unreachable { soon_again, .. } => *soon_again,
+            Broken::Silent => elapsed < SOON,
+            Broken::CutOff => true,
+            _ => false,
+        }
+    }
+
+    /// What the administrator is told of the Kamailio at `url`.
+    pub fn explain(self, url: &str, rpc: Rpc, timeout: Duration) -> Failure {
+        let failure = |what: &str| Failure::new(format!("Kamailio at {url}: {what}"));
+        match self {
+            Broken::Unheard(failure) => Failure { message: format!("Kamailio at {url}: {}", failure.message), ..failure },
+            Broken::Unreachable { untrusted: true, why, .. } => failure(&format!("its certificate is not trusted ({why})"))
+                .hint("give the root that signed it with --kamailio-ca FILE, and use the name that the certificate is for"),
+            Broken::Unreachable { why, .. } => failure(&format!("cannot connect ({why})"))
+                .hint("is Kamailio running, and is this a TCP port on which it listens (listen=tcp:...; its log names them at start)?"),
+            Broken::TooSlow => failure(&format!("no whole answer within {}", humantime::format_duration(timeout))).hint(
+                "either it is overloaded, or the dump does not fit its private memory: start it with more (-M 64; 1,000,000 users: -M 256), \
+                 or, if it is just slow, raise --timeout; it was not asked again",
+            ),
+            Broken::Silent => failure("it closed the connection without an answer").hint(
+                "is that port one where kamailio.cfg has the modules xhttp and xhttp_rpc (or jsonrpcs) and an event_route[xhttp:request]? \
+                 A dump that does not fit the private memory ends so too: start Kamailio with more (-M 64)",
+            ),
+            Broken::NotHttp(why) => failure(&format!("what answers does not speak HTTP ({})", Shown(why.as_bytes())))
+                .hint("is the address right? An https server is asked with https://"),
+            Broken::CutOff => failure("the dump was cut off: the connection ended in the middle of it").hint(
+                "in kamailio.cfg set tcp_conn_wq_max=134217728, tcp_wq_max=268435456 and tcp_send_timeout=30: \
+                 by default Kamailio closes a connection with more than 32 KB waiting to be sent",
+            ),
+            Broken::Unknown(why) => failure(&why)
+                .hint("the dump is not believed; if this Kamailio is not behind anything that changes its pages, please report it with its version"),
+            Broken::OneTable => failure("this release's JSON-RPC shows one usrloc table only, and loses users")
+                .hint("use --rpc xhttp_rpc with Kamailio before 5.1"),
+            Broken::NoDump(body) => refused(failure, 200, None, &body, rpc),
+            Broken::Refused { status, server, body } => refused(failure, status, server.as_deref(), &body, rpc),
+        }
+    }
+}
+
+/// An HTTP answer that is no dump.
+fn refused(
+    failure: impl Fn(&str) -> Failure,
+    status: u16,
+    server: Option<&str>,
+    body: &[u8],
+    rpc: Rpc,
+) -> Failure {
+    let says = |text: &str| memmem::find(body, text.as_bytes()).is_some();
+    let own = own_words(body)
+        .map(|words| format!(" ({})", Shown(words)))
+        .unwrap_or_default();
+    let answered = failure(&format!("it answered {status}{own}, not the dump"));
+    let from_kamailio = says("RPC Management Interface")
+        || server.is_some_and(|name| name.to_lowercase().contains("kamailio"));
+    let root = match rpc {
+        Rpc::XhttpRpc => {
+            "--kamailio must be the root of xhttp_rpc (modparam xhttp_rpc_root, \"rpc\" by default), for instance http://127.0.0.1:5060/rpc"
+        }
+        Rpc::JsonRpc => {
+            "--kamailio must be the path for which kamailio.cfg calls jsonrpc_dispatch(), for instance http://127.0.0.1:5060/RPC"
+        }
+    };
+    match status {
+        301..=399 => answered.hint("redirects are not followed: give --kamailio the final address"),
+        401 | 407 => answered.hint("it wants a password: put the user into the URL (http://USER@HOST:PORT/rpc) and the password into --kamailio-password-file"),
+        403 => answered.hint("kamailio.cfg does not allow this address: see the list in its event_route[xhttp:request]"),
+        404 => answered.hint(root),
+        _ if says("Internal error") || body.trim_ascii() == b"Internal Server Error" => answered.hint(
+            "the dump does not fit: start Kamailio with more private memory (-M 64; 1,000,000 users: -M 256), and leave xhttp_rpc_buf_size \
+             at its default, a third of it; it was not asked again, since old releases lock up then",
+        ),
+        500 if says("Bad URL") => answered.hint(root),
+        500 if says("Method Not Found") => answered.hint("is the module usrloc loaded there?"),
+        200 if says("RPC Management Interface") => {
+            answered.hint(format!("this is a page of menus; {root}; a proxy in between must keep ?arg=brief"))
+        }
+        200 if body.is_empty() && from_kamailio => answered.hint("Kamailio could not print the dump: use --rpc xhttp_rpc, or start it with more private memory (-M 64)"),
+        _ if from_kamailio => answered.hint(root),
+        _ => answered.hint(format!("that is not Kamailio{}; {root}", named(server))),
+    }
+}
+
+fn named(server: Option<&str>) -> String {
+    server
+        .map(|name| format!(" (it calls itself {})", Shown(name.as_bytes())))
+        .unwrap_or_default()
+}
+
+/// The status that the page itself prints, or the message of a JSON-RPC error.
+fn own_words(body: &[u8]) -> Option<&[u8]> {
+    let words = |before: &str, after: &str| {
+        let start = memmem::find(body, before.as_bytes())? + before.len();
+        let length = memmem::find(&body[start..], after.as_bytes())?;
+        Some(&body[start..start + length.min(100)])
+    };
+    words("<td>500: ", "</td>")
+        .or_else(|| words("<pre>500: ", "</pre>"))
+        .or_else(|| words("\"message\":\t\"", "\""))
+        .or_else(|| words("\"message\":\"", "\""))
+}
+
+/// As much of a refusal's body as tells its cause.
+pub fn start(response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    // What cannot be read any more cannot be told: the status stands for itself.
+    let _ = response.take(64 << 10).read_to_end(&mut body);
+    body
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    causes(error)
+        .last()
+        .map_or_else(|| "unknown cause".into(), ToString::to_string)
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .last()
+        .map(io::Error::kind)
+}

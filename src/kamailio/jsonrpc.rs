@@ -1,0 +1,208 @@
+//! The answer of `jsonrpcs` to a brief `ul.dump`, from bytes to AoRs, as it comes in; no network.
+//!
+//! No tree of it is built: each AoR is told as it is read, as bytes, since Kamailio prints a user that is not UTF-8 raw.
+
+use std::fmt;
+use std::io::{BufReader, Read};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+
+use super::{Broken, Heard, prove};
+use crate::failure::Failure;
+
+/// A million AoRs take about 100 MB here.
+const LONGEST: u64 = 512 << 20;
+
+/// Reads one answer to its end.
+pub fn read(
+    body: impl Read,
+    hear: &mut dyn FnMut(Heard) -> Result<(), Failure>,
+) -> Result<(), Broken> {
+    let mut reading = Reading {
+        hear,
+        table: Table::None,
+        broken: None,
+    };
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(
+        64 << 10,
+        body.take(LONGEST),
+    ));
+    let read = At {
+        place: Place::Answer,
+        reading: &mut reading,
+    }
+    .deserialize(&mut json)
+    .and_then(|()| json.end());
+    match (read, reading.broken, reading.table) {
+        (Err(error), broken, _) => Err(broken.unwrap_or_else(|| unreadable(error))),
+        (Ok(()), _, Table::Proved) => Ok(()),
+        (Ok(()), ..) => Err(Broken::Unknown("the answer holds no usrloc table".into())),
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> Broken {
+    match error.classify() {
+        Category::Eof if (error.line(), error.column()) == (1, 0) => Broken::NoDump(Vec::new()),
+        Category::Eof => Broken::CutOff,
+        Category::Io => std::io::Error::from(error).into(),
+        _ => Broken::Unknown(format!(
+            "the answer is not the JSON that Kamailio prints ({error})"
+        )),
+    }
+}
+
+struct Reading<'a> {
+    hear: &'a mut dyn FnMut(Heard) -> Result<(), Failure>,
+    table: Table,
+    /// What the JSON reader's own error cannot carry.
+    broken: Option<Broken>,
+}
+
+/// How far the table being read has come.
+enum Table {
+    None,
+    Named { aors: u64 },
+    Proved,
+}
+
+/// Where in the answer a value stands: `result.Domains[].Domain.{Domain,Size,AoRs[].AoR,Stats.{Records,Max-Slots}}`.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Answer,
+    Result,
+    Tables,
+    Wrapper,
+    Table,
+    Name,
+    Aors,
+    Entry,
+    Aor,
+    Stats,
+    Records,
+    Ignored,
+}
+
+impl Place {
+    fn field(self, name: &str) -> Option<Place> {
+        Some(match (self, name) {
+            (Place::Answer, "result") => Place::Result,
+            (Place::Answer, "jsonrpc" | "id") => Place::Ignored,
+            (Place::Result, "Domains") => Place::Tables,
+            (Place::Wrapper, "Domain") => Place::Table,
+            (Place::Table, "Domain") => Place::Name,
+            (Place::Table, "AoRs") => Place::Aors,
+            (Place::Table, "Stats") => Place::Stats,
+            (Place::Entry, "AoR") => Place::Aor,
+            (Place::Stats, "Records") => Place::Records,
+            (Place::Table, "Size") | (Place::Stats, "Max-Slots") => Place::Ignored,
+            _ => return None,
+        })
+    }
+
+    fn item(self) -> Option<Place> {
+        match self {
+            Place::Tables => Some(Place::Wrapper),
+            Place::Aors => Some(Place::Entry),
+            _ => None,
+        }
+    }
+}
+
+struct At<'r, 'a> {
+    place: Place,
+    reading: &'r mut Reading<'a>,
+}
+
+impl At<'_, '_> {
+    fn stop<E: Error>(&mut self, broken: impl Into<Broken>) -> E {
+        self.reading.broken = Some(broken.into());
+        E::custom("stopped")
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        match self.place {
+            Place::Name | Place::Aor => json.deserialize_bytes(self),
+            Place::Records => json.deserialize_u64(self),
+            Place::Tables | Place::Aors => json.deserialize_seq(self),
+            Place::Ignored => json.deserialize_ignored_any(IgnoredAny).map(|_| ()),
+            _ => json.deserialize_map(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for At<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "the {:?} of a dump", self.place)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if matches!((self.place, name.as_str()), (Place::Result, "Domain")) {
+                return Err(self.stop(Broken::OneTable));
+            }
+            let place = self
+                .place
+                .field(&name)
+                .ok_or_else(|| A::Error::custom(format!("unexpected {name:?}")))?;
+            map.next_value_seed(At {
+                place,
+                reading: self.reading,
+            })?;
+        }
+        match (self.place, &self.reading.table) {
+            (Place::Table, Table::Proved) => Ok(()),
+            (Place::Table, _) => Err(A::Error::custom("a table without its figures")),
+            _ => Ok(()),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let place = self
+            .place
+            .item()
+            .ok_or_else(|| A::Error::custom("unexpected list"))?;
+        while list
+            .next_element_seed(At {
+                place,
+                reading: self.reading,
+            })?
+            .is_some()
+        {}
+        Ok(())
+    }
+
+    fn visit_bytes<E: Error>(mut self, text: &[u8]) -> Result<(), E> {
+        let heard = match (self.place, &mut self.reading.table) {
+            (Place::Name, table @ (Table::None | Table::Proved)) => {
+                *table = Table::Named { aors: 0 };
+                Heard::Table(text)
+            }
+            (Place::Aor, Table::Named { aors }) => {
+                *aors += 1;
+                Heard::Aor(text)
+            }
+            _ => return Err(E::custom("a table's parts in an unexpected order")),
+        };
+        (self.reading.hear)(heard).map_err(|failure| self.stop(failure))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.visit_bytes(text.as_bytes())
+    }
+
+    fn visit_u64<E: Error>(mut self, records: u64) -> Result<(), E> {
+        let Table::Named { aors } = self.reading.table else {
+            return Err(E::custom("a table's parts in an unexpected order"));
+        };
+        prove(records, aors).map_err(|broken| self.stop::<E>(broken))?;
+        self.reading.table = Table::Proved;
+        Ok(())
+    }
+}

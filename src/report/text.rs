@@ -1,0 +1,150 @@
+//! The report for a person who looks rather than reads.
+
+use std::io::{self, Write};
+
+use super::{Detail, Outcome, Verdict};
+use crate::config::MissingUsers;
+use crate::plan::{Entry, Plan};
+use crate::shown::{Shown, counted};
+
+/// Users shown of one domain.
+const SOME: usize = 20;
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const BOLD: &str = "\x1b[1m";
+
+struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    fn line(&self, out: &mut impl Write, style: &str, text: &str) -> io::Result<()> {
+        match self.color {
+            true => writeln!(out, "{style}{text}\x1b[0m"),
+            false => writeln!(out, "{text}"),
+        }
+    }
+}
+
+pub fn write(
+    outcome: &Outcome,
+    detail: Detail,
+    color: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let paint = Paint { color };
+    let Some(plan) = &outcome.plan else {
+        return Ok(());
+    };
+    if detail == Detail::OnlyNews && outcome.verdict() == Verdict::InSync {
+        return Ok(());
+    }
+    // Who was removed and could not be verified must be known to the last one.
+    let unverified = outcome.failure.is_some() && outcome.removed > 0;
+    let most = if detail == Detail::All || unverified {
+        usize::MAX
+    } else {
+        SOME
+    };
+    for entry in plan
+        .entries
+        .iter()
+        .filter(|entry| detail == Detail::All || entry.differs())
+    {
+        self::entry(outcome, plan, entry, most, &paint, out)?;
+    }
+    paint.line(out, BOLD, &summary(outcome, plan))
+}
+
+fn entry(
+    outcome: &Outcome,
+    plan: &Plan,
+    entry: &Entry,
+    most: usize,
+    paint: &Paint,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let head = format!(
+        "{}: {} online, {} in {}",
+        Shown(&entry.domain),
+        counted(entry.online, "user"),
+        counted(entry.members, "member"),
+        Shown(&entry.key)
+    );
+    paint.line(out, BOLD, &head)?;
+    for member in entry.stale.iter().take(most) {
+        paint.line(
+            out,
+            RED,
+            &format!("  - {}", Shown(plan.sets.member(*member))),
+        )?;
+    }
+    for user in entry.missing.iter().take(most) {
+        paint.line(out, GREEN, &format!("  + {}", Shown(plan.missing(*user))))?;
+    }
+    let hidden = entry.stale.len().saturating_sub(most) + entry.missing.len().saturating_sub(most);
+    if hidden > 0 {
+        writeln!(out, "    and {hidden} more (-v shows all)")?;
+    }
+    for member in outcome.restored_of(entry) {
+        let user = Shown(plan.sets.member(member));
+        paint.line(
+            out,
+            GREEN,
+            &format!("  + {user} (restored: registered while he was being removed)"),
+        )?;
+    }
+    Ok(())
+}
+
+/// One line that says it all.
+fn summary(outcome: &Outcome, plan: &Plan) -> String {
+    let totals = &plan.totals;
+    let board = format!(
+        "{} online in {}",
+        counted(totals.online, "user"),
+        counted(plan.entries.len(), "domain")
+    );
+    let done = || {
+        let mut parts = Vec::new();
+        if outcome.removed > 0 || outcome.added == 0 {
+            parts.push(format!(
+                "removed {}",
+                counted(outcome.removed, "stale user")
+            ));
+        }
+        if outcome.added > 0 {
+            parts.push(format!("added {}", counted(outcome.added, "missing user")));
+        }
+        if !outcome.restored.is_empty() {
+            parts.push(format!("restored {}", outcome.restored.len()));
+        }
+        parts.join(", ")
+    };
+    let missing_left = match outcome.missing_users {
+        MissingUsers::Leave if totals.missing > 0 => {
+            format!(
+                "; {} not added (--add-missing does)",
+                counted(totals.missing, "missing user")
+            )
+        }
+        _ => String::new(),
+    };
+    match outcome.verdict() {
+        Verdict::InSync => format!("in sync: {board}"),
+        Verdict::Refused => format!("refused, nothing was changed; {board}"),
+        Verdict::Failed => format!("failed: {}; {board}", done()),
+        Verdict::Discrepancies if outcome.dry_run => format!(
+            "dry run, nothing was changed: {} to remove, {} to add{}; {board}",
+            counted(totals.stale, "stale user"),
+            counted(totals.missing, "missing user"),
+            if missing_left.is_empty() {
+                ""
+            } else {
+                " (with --add-missing)"
+            }
+        ),
+        Verdict::Discrepancies | Verdict::Changed => format!("{}{missing_left}; {board}", done()),
+    }
+}

@@ -1,0 +1,85 @@
+//! Which domains a run is about: `--domain` and `--exclude-domain`.
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+
+use crate::failure::Failure;
+
+/// Domains out of scope are never read, so never stale, and never written.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    only: Option<RegexSet>,
+    except: RegexSet,
+}
+
+impl Scope {
+    /// Each pattern must match the whole domain, in any case; no `--domain` means every domain.
+    pub fn new(only: &[String], except: &[String]) -> Result<Self, Failure> {
+        Ok(Self {
+            only: if only.is_empty() {
+                None
+            } else {
+                Some(whole("--domain", only)?)
+            },
+            except: whole("--exclude-domain", except)?,
+        })
+    }
+
+    pub fn contains(&self, domain: &[u8]) -> bool {
+        self.only.as_ref().is_none_or(|only| only.is_match(domain)) && !self.except.is_match(domain)
+    }
+}
+
+/// Domains are bytes, so the patterns are too: `.` matches any byte but a line feed.
+fn whole(option: &str, patterns: &[String]) -> Result<RegexSet, Failure> {
+    // Each is compiled alone first: `a)(b` would balance inside the anchors.
+    let compile = |patterns: &[String]| {
+        RegexSetBuilder::new(patterns).case_insensitive(true).unicode(false).build().map_err(|error| {
+            Failure::usage(format!("{option}: {}", error.to_string().lines().last().unwrap_or_default()))
+                .hint("the syntax is that of https://docs.rs/regex, for instance (abc|xyz)\\.voip\\.ca")
+        })
+    };
+    compile(patterns)?;
+    compile(
+        &patterns
+            .iter()
+            .map(|pattern| format!("^(?:{pattern})$"))
+            .collect::<Vec<_>>(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(only: &[&str], except: &[&str]) -> Scope {
+        let owned =
+            |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Scope::new(&owned(only), &owned(except)).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_domain_in_any_case() {
+        let scope = scope(&["abc|xyz\\.voip\\.ca"], &[]);
+        assert!(scope.contains(b"abc") && scope.contains(b"XYZ.voip.ca"));
+        assert!(!scope.contains(b"abc.voip.ca") && !scope.contains(b"xyz.voip.ca.evil"));
+    }
+
+    #[test]
+    fn exclusion_wins_and_no_pattern_is_every_domain() {
+        assert!(scope(&[], &[]).contains(b"\xff"));
+        let scope = scope(&[".*\\.ca"], &["test\\..*"]);
+        assert!(
+            scope.contains(b"\xff.ca")
+                && !scope.contains(b"test.voip.ca")
+                && !scope.contains(b"abc.com")
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_is_no_regex_is_wrong_usage() {
+        for pattern in ["(", "a)|(b", "["] {
+            let failure = Scope::new(&[pattern.to_string()], &[]).unwrap_err();
+            assert!(failure.message.starts_with("--domain: "), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a run waits for, on a terminal, once it takes longer than a second.
+
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Shown on standard error until dropped.
+pub struct Waiting(Option<ProgressBar>);
+
+impl Waiting {
+    /// `shown` tells whether there is somebody to show it to.
+    pub fn new(shown: bool) -> Self {
+        if !shown {
+            return Self(None);
+        }
+        let style = ProgressStyle::with_template("{spinner} waiting for {msg} ({elapsed})");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        let later = bar.clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(1));
+            if !later.is_finished() {
+                later.set_draw_target(ProgressDrawTarget::stderr());
+                later.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self(Some(bar))
+    }
+
+    pub fn on(&self, what: &'static str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

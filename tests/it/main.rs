@@ -1,0 +1,6 @@
+//! The integration tests: kamonline on real servers. Each file is one promise to the administrator.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod board;

@@ -1,0 +1,53 @@
+//! A certificate authority of our own, and a certificate of it for 127.0.0.1.
+
+use super::process::{program, run};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+pub struct Certificates {
+    dir: TempDir,
+}
+
+impl Certificates {
+    pub fn new() -> Self {
+        let certificates = Certificates {
+            dir: super::temp_dir(),
+        };
+        let dir = certificates.dir.path();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
+        openssl(
+            dir,
+            &format!(
+                "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=lab-CA -addext keyUsage=keyCertSign"
+            ),
+        );
+        openssl(
+            dir,
+            &format!(
+                "req -x509 {key} -keyout server.key -out server.pem -subj /CN=lab -CA ca.pem -CAkey ca.key \
+                 -addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=CA:FALSE"
+            ),
+        );
+        certificates
+    }
+
+    /// What a client must trust.
+    pub fn ca(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.path().join("server.pem")
+    }
+
+    pub fn key(&self) -> PathBuf {
+        self.dir.path().join("server.key")
+    }
+}
+
+fn openssl(dir: &Path, arguments: &str) {
+    run(Command::new(program("openssl", "openssl"))
+        .args(arguments.split_whitespace())
+        .current_dir(dir));
+}

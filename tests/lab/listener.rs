@@ -1,0 +1,81 @@
+//! What the stubs and the proxy share: accept, hand each connection to a thread of its own, read a request whole.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Accepts until it is dropped. The threads end with their connections.
+pub struct Listener {
+    pub address: SocketAddr,
+    closing: Arc<AtomicBool>,
+}
+
+impl Listener {
+    pub fn serve(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let closing = Arc::new(AtomicBool::new(false));
+        let (closed, serve) = (closing.clone(), Arc::new(serve));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(stream));
+            }
+        });
+        Listener { address, closing }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        // Wakes it from accept().
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// An HTTP request or reply that has a Content-Length or no body: None once the other side is gone.
+/// The last byte stays in the kernel, as `close_with_reset` needs it there: `swallow` takes it.
+pub fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut message = vec![];
+    loop {
+        let mut buffer = [0; 65_536];
+        let peeked = match stream.peek(&mut buffer) {
+            Ok(0) => return None,
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return None,
+        };
+        let seen = [&message, &buffer[..peeked]].concat();
+        let end = length_of(&seen).filter(|end| *end <= seen.len());
+        let taken = end.map_or(peeked, |end| end - message.len() - 1);
+        stream.read_exact(&mut buffer[..taken]).ok()?;
+        if let Some(end) = end {
+            return Some(seen[..end].to_vec());
+        }
+        message = seen;
+    }
+}
+
+pub fn swallow(stream: &mut TcpStream) {
+    let _ = stream.read_exact(&mut [0]);
+}
+
+/// Until the other side closes.
+pub fn hang(stream: &mut TcpStream) {
+    while stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
+}
+
+/// Head and body, as far as the head says.
+fn length_of(message: &[u8]) -> Option<usize> {
+    let head = message.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&message[..head]).to_lowercase();
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
+    Some(head + length.map_or(0, |digits| digits.trim().parse().unwrap()))
+}

@@ -1,0 +1,107 @@
+//! Between kamonline and a real Kamailio: does something at the right moment, delays, or falsifies one reply.
+
+use super::kamailio::Kamailio;
+use super::listener::{Listener, read_message, swallow};
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub struct Proxy {
+    listener: Listener,
+    script: Arc<Mutex<Script>>,
+}
+
+#[derive(Default)]
+struct Script {
+    requests: Vec<Vec<u8>>,
+    hooks: HashMap<usize, Box<dyn FnMut() + Send>>,
+    replacements: HashMap<usize, Vec<u8>>,
+    delay: Duration,
+}
+
+impl Proxy {
+    pub fn new(kamailio: &Kamailio) -> Self {
+        let script = Arc::new(Mutex::new(Script::default()));
+        let (shared, kamailio) = (script.clone(), kamailio.address());
+        let listener = Listener::serve(move |mut client| {
+            while let Some(request) = read_message(&mut client) {
+                swallow(&mut client);
+                let reply = shared.lock().unwrap().reply(request, kamailio);
+                // A reply that cannot be had, or is cut short by a replacement, ends the connection.
+                if client.write_all(&reply.bytes).is_err() || reply.is_last {
+                    return;
+                }
+            }
+        });
+        Proxy { listener, script }
+    }
+
+    /// Runs `hook` before the n-th request (from 1) is passed on. A `Phone` and a `RedisClient` can move into it.
+    pub fn before(kamailio: &Kamailio, n: usize, hook: impl FnMut() + Send + 'static) -> Self {
+        Proxy::new(kamailio).and_before(n, hook)
+    }
+
+    pub fn and_before(self, n: usize, hook: impl FnMut() + Send + 'static) -> Self {
+        self.script.lock().unwrap().hooks.insert(n, Box::new(hook));
+        self
+    }
+
+    /// Each reply waits so long.
+    pub fn delay(self, delay: Duration) -> Self {
+        self.script.lock().unwrap().delay = delay;
+        self
+    }
+
+    /// The n-th request gets these bytes and a closed connection, and Kamailio does not hear of it.
+    pub fn replace(self, n: usize, reply: Vec<u8>) -> Self {
+        self.script.lock().unwrap().replacements.insert(n, reply);
+        self
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/rpc", self.listener.address)
+    }
+
+    pub fn jsonrpc_url(&self) -> String {
+        format!("http://{}/jsonrpc", self.listener.address)
+    }
+
+    pub fn requests(&self) -> Vec<Vec<u8>> {
+        self.script.lock().unwrap().requests.clone()
+    }
+}
+
+struct Forwarded {
+    bytes: Vec<u8>,
+    is_last: bool,
+}
+
+impl Script {
+    fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
+        self.requests.push(request);
+        let n = self.requests.len();
+        if let Some(hook) = self.hooks.get_mut(&n) {
+            hook();
+        }
+        std::thread::sleep(self.delay);
+        if let Some(bytes) = self.replacements.remove(&n) {
+            return Forwarded {
+                bytes,
+                is_last: true,
+            };
+        }
+        let bytes = forward(&self.requests[n - 1], kamailio).unwrap_or_default();
+        Forwarded {
+            is_last: bytes.is_empty(),
+            bytes,
+        }
+    }
+}
+
+fn forward(request: &[u8], kamailio: SocketAddr) -> Option<Vec<u8>> {
+    let mut server = TcpStream::connect(kamailio).ok()?;
+    server.write_all(request).ok()?;
+    read_message(&mut server)
+}

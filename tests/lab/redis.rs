@@ -1,0 +1,303 @@
+//! A real Redis, and a client for what the tests put in and look at.
+
+use super::certificates::Certificates;
+use super::ports::free_port;
+use super::process::{Process, program};
+use ::redis::{Cmd, FromRedisValue, RedisResult, Value};
+use std::fmt::Write;
+use std::net::TcpStream;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+#[derive(Clone, Default)]
+pub struct RedisOptions {
+    pub password: Option<String>,
+    /// As in redis.conf after `user`: `reader on >secret ~ONLINE:* +smembers`.
+    pub acl: Vec<String>,
+    /// TLS only, no plain TCP.
+    pub tls: bool,
+    pub replica_of: Option<u16>,
+    /// As in redis.conf: `2mb`.
+    pub maxmemory: Option<String>,
+    /// Further lines of redis.conf.
+    pub extra: Vec<String>,
+}
+
+pub struct Redis {
+    process: Process,
+    client: RedisClient,
+    port: u16,
+    certificates: Option<Certificates>,
+    options: RedisOptions,
+    dir: TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        Redis::with(RedisOptions::default())
+    }
+
+    pub fn with(options: RedisOptions) -> Self {
+        let certificates = options.tls.then(Certificates::new);
+        let dir = super::temp_dir();
+        // The lab's own connections use the unix socket: they work whatever the options forbid over TCP.
+        let mut url = format!("unix://{}", dir.path().join("socket").display());
+        if let Some(password) = &options.password {
+            write!(url, "?pass={password}").unwrap();
+        }
+        let client = RedisClient { url };
+        loop {
+            let port = free_port();
+            let conf = conf(&options, port, certificates.as_ref(), dir.path());
+            std::fs::write(dir.path().join("redis.conf"), conf).unwrap();
+            if let Some(process) = start(dir.path(), &client, port) {
+                return Redis {
+                    process,
+                    client,
+                    port,
+                    certificates,
+                    options,
+                    dir,
+                };
+            }
+            let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+            assert!(
+                log.contains("Address already in use"),
+                "Redis does not start:\n{log}"
+            );
+        }
+    }
+
+    pub fn url(&self) -> String {
+        let scheme = if self.options.tls { "rediss" } else { "redis" };
+        let login = self
+            .options
+            .password
+            .iter()
+            .map(|password| format!(":{password}@"))
+            .collect::<String>();
+        format!("{scheme}://{login}127.0.0.1:{}/0", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    /// The CA of its certificate.
+    pub fn ca_file(&self) -> PathBuf {
+        self.certificates.as_ref().expect("RedisOptions::tls").ca()
+    }
+
+    /// How ndb_redis finds it: by the unix socket, as it knows no TLS in 5.6.
+    pub fn for_kamailio(&self) -> String {
+        let password = self
+            .options
+            .password
+            .iter()
+            .map(|password| format!(";pass={password}"));
+        format!(
+            "unix={}{}",
+            self.socket().display(),
+            password.collect::<String>()
+        )
+    }
+
+    /// A client that a hook in another thread can own.
+    pub fn client(&self) -> RedisClient {
+        self.client.clone()
+    }
+
+    /// It accepts connections, and then says nothing.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// On the same port, empty.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = std::iter::repeat_with(|| start(self.dir.path(), &self.client, self.port))
+            .take(100)
+            .flatten()
+            .next()
+            .expect("Redis gets its port back");
+    }
+
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+impl Deref for Redis {
+    type Target = RedisClient;
+
+    fn deref(&self) -> &RedisClient {
+        &self.client
+    }
+}
+
+fn start(dir: &Path, client: &RedisClient, port: u16) -> Option<Process> {
+    let command = [program("redis-server", "redis-server"), "redis.conf".into()];
+    Process::start(&command, dir, || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok() && client.is_ready()
+    })
+}
+
+fn conf(
+    options: &RedisOptions,
+    port: u16,
+    certificates: Option<&Certificates>,
+    dir: &Path,
+) -> String {
+    let mut conf = format!(
+        "bind 127.0.0.1\nsave \"\"\nunixsocket {}\n",
+        dir.join("socket").display()
+    );
+    let mut line = |text: String| writeln!(conf, "{text}").unwrap();
+    match certificates {
+        None => line(format!("port {port}")),
+        Some(tls) => line(format!(
+            "port 0\ntls-port {port}\ntls-auth-clients no\ntls-ca-cert-file {}\ntls-cert-file {}\ntls-key-file {}",
+            tls.ca().display(),
+            tls.certificate().display(),
+            tls.key().display()
+        )),
+    }
+    options
+        .password
+        .iter()
+        .for_each(|password| line(format!("requirepass {password}")));
+    options
+        .acl
+        .iter()
+        .for_each(|user| line(format!("user {user}")));
+    options
+        .replica_of
+        .iter()
+        .for_each(|port| line(format!("replicaof 127.0.0.1 {port}")));
+    options
+        .maxmemory
+        .iter()
+        .for_each(|limit| line(format!("maxmemory {limit}")));
+    options
+        .extra
+        .iter()
+        .for_each(|further| line(further.clone()));
+    conf
+}
+
+/// What tests ask of one Redis. Each question has its own connection, so that a client outlives a restart.
+#[derive(Clone)]
+pub struct RedisClient {
+    pub url: String,
+}
+
+impl RedisClient {
+    pub fn members(&self, key: &str) -> Vec<String> {
+        let lossy = |member: &Vec<u8>| String::from_utf8_lossy(member).into_owned();
+        self.members_raw(key).iter().map(lossy).collect()
+    }
+
+    pub fn members_raw(&self, key: &str) -> Vec<Vec<u8>> {
+        let mut members: Vec<Vec<u8>> = self.ask(&["SMEMBERS", key]);
+        members.sort();
+        members
+    }
+
+    pub fn add(&self, key: &str, member: impl AsRef<[u8]>) {
+        self.add_many(key, [member]);
+    }
+
+    pub fn add_many<M: AsRef<[u8]>>(&self, key: &str, members: impl IntoIterator<Item = M>) {
+        let mut connection = self.connection().unwrap();
+        let members: Vec<M> = members.into_iter().collect();
+        for chunk in members.chunks(10_000) {
+            let mut command = ::redis::cmd("SADD");
+            command.arg(key);
+            chunk.iter().for_each(|member| {
+                command.arg(member.as_ref());
+            });
+            command.exec(&mut connection).unwrap();
+        }
+    }
+
+    /// The keys of every kind, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
+        keys.sort();
+        keys
+    }
+
+    pub fn command(&self, words: &[&str]) -> Value {
+        self.ask(words)
+    }
+
+    pub fn try_command(&self, words: &[&str]) -> RedisResult<Value> {
+        command(words).query(&mut self.connection()?)
+    }
+
+    /// The answer as what it is meant to be: `let n: u64 = redis.ask(&["DBSIZE"])`.
+    pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = self.connection().unwrap();
+        command(words)
+            .query(&mut connection)
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// How often a command was executed since `reset_stats`: `redis.calls("sscan")`.
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats: String = self.ask(&["INFO", "commandstats"]);
+        let name = format!("cmdstat_{}:calls=", command.to_lowercase());
+        let count = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&name)?.split(',').next());
+        count.map_or(0, |digits| digits.parse().unwrap())
+    }
+
+    pub fn reset_stats(&self) {
+        self.command(&["CONFIG", "RESETSTAT"]);
+        self.command(&["SLOWLOG", "RESET"]);
+    }
+
+    /// Commands that held Redis longer than `slowlog-log-slower-than`: microseconds, and the command's first words.
+    pub fn slowlog(&self) -> Vec<(u64, String)> {
+        let entries: Vec<(u64, u64, u64, Vec<String>, String, String)> =
+            self.ask(&["SLOWLOG", "GET", "1000"]);
+        entries
+            .into_iter()
+            .map(|(_, _, micros, words, _, _)| (micros, words.join(" ")))
+            .collect()
+    }
+
+    /// Loaded, and a replica connected to its master.
+    fn is_ready(&self) -> bool {
+        let info = |mut connection: ::redis::Connection| {
+            command(&["INFO", "replication"]).query::<String>(&mut connection)
+        };
+        self.connection()
+            .and_then(info)
+            .is_ok_and(|text| !text.contains("master_link_status:down"))
+    }
+
+    fn connection(&self) -> RedisResult<::redis::Connection> {
+        ::redis::Client::open(self.url.as_str())?.get_connection()
+    }
+}
+
+fn command(words: &[&str]) -> Cmd {
+    let mut command = ::redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    command
+}

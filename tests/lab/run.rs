@@ -1,0 +1,57 @@
+//! The built kamonline, run as cron would: with the environment it is given and nothing else.
+
+use std::process::{Command, Output, Stdio};
+
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    pub stdout_raw: Vec<u8>,
+}
+
+pub fn kamonline_command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kamonline"));
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+pub fn kamonline(args: &[&str]) -> Run {
+    kamonline_env(args, &[])
+}
+
+pub fn kamonline_env(args: &[&str], env: &[(&str, &str)]) -> Run {
+    kamonline_command(args)
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
+        .into()
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Run {
+            // A signal ended it: no exit code of ours.
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            stdout_raw: output.stdout,
+        }
+    }
+}
+
+impl Run {
+    /// Panics, and shows everything, unless it exited with `code`.
+    pub fn expect(self, code: i32) -> Self {
+        let Run { stdout, stderr, .. } = &self;
+        assert_eq!(
+            self.code, code,
+            "exit code\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
+        );
+        self
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout_raw)
+            .unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+}
