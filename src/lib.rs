@@ -1,4 +1,4 @@
-//! `kamonline` makes the Redis sets `ONLINE:<domain>` say what Kamailio knows. The map of the crate:
+//! `kamonline` makes the Redis sets `ONLINE:DOMAIN` say what Kamailio knows. The map of the crate:
 //!
 //! - [`cli`] and [`config`]: what is asked of a run
 //! - [`aor`]: the vocabulary, and how users are matched

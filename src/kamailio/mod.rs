@@ -4,8 +4,8 @@
 //! up to Kamailio 5.0.4 every dump that overflows leaks a lock, and the second one stops all registrations (measured).
 
 mod answer;
-mod jsonrpc;
-mod xhttp_rpc;
+pub mod jsonrpc;
+pub mod xhttp_rpc;
 
 use std::io::{self, Read};
 use std::path::Path;

@@ -4,3 +4,5 @@
 mod lab;
 
 mod board;
+mod captures;
+mod page;

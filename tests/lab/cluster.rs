@@ -2,7 +2,8 @@
 
 use super::ports::free_port;
 use super::process::{program, run, until};
-use super::redis::{Redis, RedisClient, RedisOptions};
+use super::redis::{Redis, RedisOptions};
+use super::redis_client::RedisClient;
 use ::redis::cluster::{ClusterClient, ClusterConnection};
 use std::process::Command;
 

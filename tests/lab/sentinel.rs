@@ -2,7 +2,8 @@
 
 use super::ports::free_port;
 use super::process::{Process, program, until};
-use super::redis::{Redis, RedisClient, RedisOptions};
+use super::redis::{Redis, RedisOptions};
+use super::redis_client::RedisClient;
 use tempfile::TempDir;
 
 pub struct Sentinels {

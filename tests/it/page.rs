@@ -1,0 +1,147 @@
+//! The proof of a dump: a page is read whole and right, however it arrives, or it is not believed.
+
+use crate::lab::{HttpStub, Redis, Reply, capture};
+use kamonline::cli::Cli;
+use kamonline::config::Config;
+use kamonline::failure::{Exit, Failure};
+use kamonline::kamailio::{Heard, xhttp_rpc::Page};
+use kamonline::waiting::Waiting;
+
+const RELEASES: [&str; 5] = ["4.0.7", "4.4.7", "5.0.8", "5.4.9", "5.6.3"];
+
+fn body(name: &str) -> Vec<u8> {
+    let reply = capture(name);
+    let head = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    reply[head.unwrap() + 4..].to_vec()
+}
+
+/// What the page tells, read in these chunks: `table location`, `100@abc.voip.ca`.
+fn heard(chunks: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    let mut page = Page::default();
+    let mut told = Vec::new();
+    let mut hear = |heard: Heard| -> Result<(), Failure> {
+        told.push(match heard {
+            Heard::Table(name) => [b"table ", name].concat(),
+            Heard::Aor(aor) => aor.to_vec(),
+        });
+        Ok(())
+    };
+    for chunk in chunks {
+        page.read(chunk, &mut hear).ok()?;
+    }
+    page.end().ok()?;
+    Some(told)
+}
+
+fn briefs() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let names = [
+        "empty",
+        "three",
+        "two-tables",
+        "nasty",
+        "forge",
+        "forge-casesens",
+    ];
+    RELEASES
+        .iter()
+        .flat_map(move |release| names.map(|name| format!("{release}/{name}.brief")))
+        .map(|name| (name.clone(), body(&name)))
+}
+
+#[test]
+fn every_split_into_two_chunks_is_read_the_same() {
+    for (name, page) in briefs() {
+        let whole = heard(&[&page]).unwrap_or_else(|| panic!("{name} is not read"));
+        for at in 0..page.len() {
+            let split = heard(&[&page[..at], &page[at..]]);
+            assert_eq!(split.as_ref(), Some(&whole), "{name} split at {at}");
+        }
+        let bytes: Vec<_> = page.chunks(1).collect();
+        assert_eq!(heard(&bytes), Some(whole), "{name} byte by byte");
+    }
+}
+
+#[test]
+fn a_page_cut_before_the_end_of_its_dump_is_not_believed() {
+    for (name, page) in briefs() {
+        let end = page.windows(6).rposition(|bytes| bytes == b"</pre>");
+        for at in 0..end.unwrap() + 6 {
+            assert_eq!(heard(&[&page[..at]]), None, "{name} cut at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_page_with_a_line_dropped_doubled_or_forged_is_not_believed() {
+    for (name, page) in briefs() {
+        let aors: Vec<usize> = (0..page.len())
+            .filter(|at| page[*at..].starts_with(b"\tAoR: "))
+            .collect();
+        for start in aors {
+            let tabs = page[..start]
+                .iter()
+                .rev()
+                .take_while(|byte| **byte == b'\t')
+                .count();
+            let start = start - tabs;
+            let line = &page[start..];
+            let text = line.iter().take_while(|byte| **byte == b'\t').count();
+            let next = line[text..].iter().position(|byte| *byte == b'\t').unwrap();
+            // In layout A the last AoR's piece also holds what follows at column 0.
+            let piece = &line[..text + next];
+            let end = piece.strip_suffix(b"Stats: <br/>").unwrap_or(piece).len();
+            let (line, after) = line.split_at(end);
+            let before = &page[..start];
+            let tabs = &line[..text];
+            let forged = [tabs, b"AoR: 666@abc.voip.ca<br/>", line].concat();
+            for (what, lines) in [
+                ("dropped", vec![]),
+                ("doubled", [line, line].concat()),
+                ("forged", forged),
+            ] {
+                let page = [before, &lines, after].concat();
+                assert_eq!(heard(&[&page]), None, "{name}: {what} at {start}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
+    let reply = capture("5.6.3/three.brief");
+    let redis = Redis::start();
+    redis.add_many("ONLINE:abc.voip.ca", ["100", "101", "gone"]);
+    let head = reply
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    let cuts = (head..reply.len()).map(|at| Reply::Close(reply[..at].to_vec()));
+    let stub = HttpStub::serve(cuts.collect());
+    let url = stub.url();
+    let redis_url = redis.url();
+    let args = [
+        "kamonline",
+        "--kamailio",
+        &url,
+        "--redis",
+        &redis_url,
+        "--retries=0",
+    ];
+    for at in head..reply.len() {
+        let cli = Cli::read(args.map(Into::into)).unwrap();
+        let config = Config::resolve(cli).unwrap();
+        let outcome = kamonline::run(&config, &Waiting::new(false));
+        let failure = outcome
+            .failure
+            .unwrap_or_else(|| panic!("cut at {at} was believed"));
+        assert_eq!(failure.exit, Exit::Failed, "cut at {at}");
+        assert!(
+            failure.message.ends_with("nothing was changed"),
+            "{failure}"
+        );
+    }
+    assert_eq!(stub.requests().len(), reply.len() - head);
+    assert_eq!(redis.calls("srem"), 0);
+    assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["100", "101", "gone"]);
+}
