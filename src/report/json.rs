@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use super::{Detail, Outcome, Verdict};
 use crate::plan::Plan;
@@ -125,8 +126,31 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             hint: failure.hint.as_deref(),
         }),
     };
-    serde_json::to_writer(&mut *out, &report)?;
+    report.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut *out,
+        TerminalSafe,
+    ))?;
     writeln!(out)
+}
+
+/// JSON escapes the control characters below U+0020; a terminal obeys those from U+007F to U+009F too.
+struct TerminalSafe;
+
+impl Formatter for TerminalSafe {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for part in fragment.split_inclusive(char::is_control) {
+            let plain = part.trim_end_matches(char::is_control);
+            out.write_all(plain.as_bytes())?;
+            for control in part[plain.len()..].chars() {
+                write!(out, "\\u{:04x}", u32::from(control))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> Vec<Domain> {

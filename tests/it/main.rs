@@ -5,4 +5,8 @@ mod lab;
 
 mod board;
 mod captures;
+mod faults;
+mod guard;
+mod names;
 mod page;
+mod second_look;
