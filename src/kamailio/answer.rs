@@ -34,8 +34,6 @@ pub enum Broken {
         server: Option<String>,
         body: Vec<u8>,
     },
-    /// Status 200 without a dump: how the body begins.
-    NoDump(Vec<u8>),
     /// The dump began and did not end.
     CutOff,
     /// The dump ended, but is not one that Kamailio prints.
@@ -99,6 +97,15 @@ impl From<io::Error> for Broken {
 }
 
 impl Broken {
+    /// Status 200 without a dump, by how the body begins.
+    pub fn no_dump(body: Vec<u8>) -> Self {
+        Broken::Refused {
+            status: 200,
+            server: None,
+            body,
+        }
+    }
+
     pub fn worth_another_try(&self, elapsed: Duration) -> bool {
         match self {
             Broken::Unreachable { soon_again, .. } => *soon_again,
@@ -112,75 +119,112 @@ impl Broken {
     pub fn explain(self, url: &str, rpc: Rpc, timeout: Duration) -> Failure {
         let failure = |what: &str| Failure::new(format!("Kamailio at {url}: {what}"));
         match self {
-            Broken::Unheard(failure) => Failure { message: format!("Kamailio at {url}: {}", failure.message), ..failure },
-            Broken::Unreachable { untrusted: true, why, .. } => failure(&format!("its certificate is not trusted ({why})"))
-                .hint("give the root that signed it with --kamailio-ca FILE, and use the name that the certificate is for"),
-            Broken::Unreachable { why, .. } => failure(&format!("cannot connect ({why})"))
-                .hint("is Kamailio running, and is this a TCP port on which it listens (listen=tcp:...; its log names them at start)?"),
-            Broken::TooSlow => failure(&format!("no whole answer within {}", humantime::format_duration(timeout))).hint(
-                "either it is overloaded, or the dump does not fit its private memory: start it with more (-M 64; 1,000,000 users: -M 256), \
-                 or, if it is just slow, raise --timeout; it was not asked again",
+            Broken::Unheard(cause) => Failure {
+                hint: cause.hint,
+                ..failure(&cause.message)
+            },
+            Broken::Unreachable {
+                untrusted: true,
+                why,
+                ..
+            } => failure(&format!("its certificate is not trusted ({why})")).hint(
+                "give the root that signed it with --kamailio-ca FILE, and use the name \
+                 that the certificate is for",
             ),
+            Broken::Unreachable { why, .. } => failure(&format!("cannot connect ({why})")).hint(
+                "is Kamailio running, and is this a TCP port on which it listens \
+                 (listen=tcp:...; its log names them at start)?",
+            ),
+            Broken::TooSlow => {
+                let timeout = humantime::format_duration(timeout);
+                failure(&format!("no whole answer within {timeout}")).hint(
+                    "either it is overloaded, or the dump does not fit its private memory: \
+                     start it with more (-M 64; 1,000,000 users: -M 256); if it is just slow, \
+                     raise --timeout; it was not asked again",
+                )
+            }
             Broken::Silent => failure("it closed the connection without an answer").hint(
-                "is that port one where kamailio.cfg has the modules xhttp and xhttp_rpc (or jsonrpcs) and an event_route[xhttp:request]? \
-                 A dump that does not fit the private memory ends so too: start Kamailio with more (-M 64)",
+                "is that a port where kamailio.cfg has the modules xhttp and xhttp_rpc (or \
+                 jsonrpcs) and an event_route[xhttp:request]? A dump that does not fit the \
+                 private memory ends so too: start Kamailio with more (-M 64)",
             ),
-            Broken::NotHttp(why) => failure(&format!("what answers does not speak HTTP ({})", Shown(why.as_bytes())))
-                .hint("is the address right? An https server is asked with https://"),
-            Broken::CutOff => failure("the dump was cut off: the connection ended in the middle of it").hint(
-                "in kamailio.cfg set tcp_conn_wq_max=134217728, tcp_wq_max=268435456 and tcp_send_timeout=30: \
-                 by default Kamailio closes a connection with more than 32 KB waiting to be sent",
+            Broken::NotHttp(why) => {
+                let why = Shown(why.as_bytes());
+                failure(&format!("what answers does not speak HTTP ({why})"))
+                    .hint("is the address right? An https server is asked with https://")
+            }
+            Broken::CutOff => failure("the dump was cut off in the middle").hint(
+                "in kamailio.cfg set tcp_conn_wq_max=134217728, tcp_wq_max=268435456 and \
+                 tcp_send_timeout=30: by default Kamailio closes a connection with more than \
+                 32 KB waiting to be sent",
             ),
-            Broken::Unknown(why) => failure(&why)
-                .hint("the dump is not believed; if this Kamailio is not behind anything that changes its pages, please report it with its version"),
-            Broken::OneTable => failure("this release's JSON-RPC shows one usrloc table only, and loses users")
-                .hint("use --rpc xhttp_rpc with Kamailio before 5.1"),
-            Broken::NoDump(body) => refused(failure, 200, None, &body, rpc),
-            Broken::Refused { status, server, body } => refused(failure, status, server.as_deref(), &body, rpc),
+            Broken::Unknown(why) => failure(&why).hint(
+                "the dump is not believed; if nothing between kamonline and Kamailio changes \
+                 its pages, please report it with the version of this Kamailio",
+            ),
+            Broken::OneTable => failure("its JSON-RPC shows one usrloc table only")
+                .hint("before 5.1 it loses users: use --rpc xhttp_rpc with this Kamailio"),
+            Broken::Refused {
+                status,
+                server,
+                body,
+            } => {
+                let own = own_words(&body)
+                    .map(|words| format!(" ({})", Shown(words)))
+                    .unwrap_or_default();
+                failure(&format!("it answered {status}{own}, not the dump")).hint(way_out(
+                    status,
+                    server.as_deref(),
+                    &body,
+                    rpc,
+                ))
+            }
         }
     }
 }
 
-/// An HTTP answer that is no dump.
-fn refused(
-    failure: impl Fn(&str) -> Failure,
-    status: u16,
-    server: Option<&str>,
-    body: &[u8],
-    rpc: Rpc,
-) -> Failure {
+/// What to do about an HTTP answer that is no dump.
+fn way_out(status: u16, server: Option<&str>, body: &[u8], rpc: Rpc) -> String {
     let says = |text: &str| memmem::find(body, text.as_bytes()).is_some();
-    let own = own_words(body)
-        .map(|words| format!(" ({})", Shown(words)))
-        .unwrap_or_default();
-    let answered = failure(&format!("it answered {status}{own}, not the dump"));
-    let from_kamailio = says("RPC Management Interface")
-        || server.is_some_and(|name| name.to_lowercase().contains("kamailio"));
+    let menus = says("RPC Management Interface");
+    let from_kamailio =
+        menus || server.is_some_and(|name| name.to_lowercase().contains("kamailio"));
     let root = match rpc {
         Rpc::XhttpRpc => {
-            "--kamailio must be the root of xhttp_rpc (modparam xhttp_rpc_root, \"rpc\" by default), for instance http://127.0.0.1:5060/rpc"
+            "--kamailio must be the root of xhttp_rpc (its xhttp_rpc_root, \"rpc\" by default), \
+             for instance http://127.0.0.1:5060/rpc"
         }
         Rpc::JsonRpc => {
-            "--kamailio must be the path for which kamailio.cfg calls jsonrpc_dispatch(), for instance http://127.0.0.1:5060/RPC"
+            "--kamailio must be the path for which kamailio.cfg calls jsonrpc_dispatch(), \
+             for instance http://127.0.0.1:5060/jsonrpc"
         }
     };
     match status {
-        301..=399 => answered.hint("redirects are not followed: give --kamailio the final address"),
-        401 | 407 => answered.hint("it wants a password: put the user into the URL (http://USER@HOST:PORT/rpc) and the password into --kamailio-password-file"),
-        403 => answered.hint("kamailio.cfg does not allow this address: see the list in its event_route[xhttp:request]"),
-        404 => answered.hint(root),
-        _ if says("Internal error") || body.trim_ascii() == b"Internal Server Error" => answered.hint(
-            "the dump does not fit: start Kamailio with more private memory (-M 64; 1,000,000 users: -M 256), and leave xhttp_rpc_buf_size \
-             at its default, a third of it; it was not asked again, since old releases lock up then",
-        ),
-        500 if says("Bad URL") => answered.hint(root),
-        500 if says("Method Not Found") => answered.hint("is the module usrloc loaded there?"),
-        200 if says("RPC Management Interface") => {
-            answered.hint(format!("this is a page of menus; {root}; a proxy in between must keep ?arg=brief"))
+        301..=399 => "redirects are not followed: give --kamailio the final address".into(),
+        401 | 407 => "it wants a password: put the user into the URL (http://USER@HOST:PORT/rpc) \
+                      and the password into --kamailio-password-file"
+            .into(),
+        403 => "kamailio.cfg does not allow this address: see its event_route[xhttp:request] \
+                (ONLINE_ALLOWED in kamailio.cfg.example)"
+            .into(),
+        _ if says("Internal error") || body.trim_ascii() == b"Internal Server Error" => {
+            "the dump does not fit: start Kamailio with more private memory (-M 64; 1,000,000 \
+             users: -M 256), and leave xhttp_rpc_buf_size at its default, a third of it; it was \
+             not asked again, since old releases lock up then"
+                .into()
         }
-        200 if body.is_empty() && from_kamailio => answered.hint("Kamailio could not print the dump: use --rpc xhttp_rpc, or start it with more private memory (-M 64)"),
-        _ if from_kamailio => answered.hint(root),
-        _ => answered.hint(format!("that is not Kamailio{}; {root}", named(server))),
+        500 if says("Method Not Found") => "is the module usrloc loaded there?".into(),
+        200 if menus && rpc == Rpc::XhttpRpc => {
+            format!("this is a page of menus; {root}; a proxy in between must keep ?arg=brief")
+        }
+        200 if body.is_empty() && from_kamailio => {
+            "Kamailio could not print the dump: use --rpc xhttp_rpc, or start it with more \
+             private memory (-M 64)"
+                .into()
+        }
+        404 => root.into(),
+        _ if from_kamailio => root.into(),
+        _ => format!("that is not Kamailio{}; {root}", named(server)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! No tree of it is built: each AoR is told as it is read, as bytes, since Kamailio prints a user that is not UTF-8 raw.
 
 use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -19,15 +19,17 @@ pub fn read(
     body: impl Read,
     hear: &mut dyn FnMut(Heard) -> Result<(), Failure>,
 ) -> Result<(), Broken> {
+    let mut body = BufReader::with_capacity(64 << 10, body.take(LONGEST));
+    let start = body.fill_buf()?;
+    if start.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Broken::no_dump(start.to_vec()));
+    }
     let mut reading = Reading {
         hear,
         table: Table::None,
         broken: None,
     };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(
-        64 << 10,
-        body.take(LONGEST),
-    ));
+    let mut json = serde_json::Deserializer::from_reader(body);
     let read = At {
         place: Place::Answer,
         reading: &mut reading,
@@ -43,7 +45,6 @@ pub fn read(
 
 fn unreadable(error: serde_json::Error) -> Broken {
     match error.classify() {
-        Category::Eof if (error.line(), error.column()) == (1, 0) => Broken::NoDump(Vec::new()),
         Category::Eof => Broken::CutOff,
         Category::Io => std::io::Error::from(error).into(),
         _ => Broken::Unknown(format!(
@@ -204,5 +205,66 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         prove(records, aors).map_err(|broken| self.stop::<E>(broken))?;
         self.reading.table = Table::Proved;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A real answer, and what it tells.
+    fn nasty() -> (&'static [u8], Vec<Vec<u8>>) {
+        let reply = include_bytes!("../../tests/captures/5.6.3/nasty.brief.json");
+        let head = reply.windows(4).position(|four| four == b"\r\n\r\n");
+        let body = &reply[head.unwrap() + 4..];
+        (body, heard(body).unwrap())
+    }
+
+    fn heard(body: impl Read) -> Result<Vec<Vec<u8>>, Broken> {
+        let mut told = Vec::new();
+        read(body, &mut |heard| {
+            let (Heard::Table(name) | Heard::Aor(name)) = heard;
+            told.push(name.to_vec());
+            Ok(())
+        })?;
+        Ok(told)
+    }
+
+    #[test]
+    fn an_answer_cut_at_any_byte_is_not_believed() {
+        let (body, told) = nasty();
+        assert!(told.iter().any(|aor| std::str::from_utf8(aor).is_err()));
+        for at in 0..body.trim_ascii_end().len() {
+            match heard(&body[..at]) {
+                Err(Broken::CutOff) => assert!(at > 0),
+                Err(Broken::Refused { status: 200, .. }) => assert_eq!(at, 0),
+                other => panic!("cut at {at}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_the_same_however_it_arrives() {
+        struct ByteByByte<'a>(&'a [u8]);
+        impl Read for ByteByByte<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.0.read(&mut buffer[..1])
+            }
+        }
+        let (body, told) = nasty();
+        assert_eq!(heard(ByteByByte(body)).unwrap(), told);
+    }
+
+    #[test]
+    fn a_forged_or_doubled_or_dropped_aor_is_not_believed() {
+        let (body, _) = nasty();
+        let text = |bytes: &[u8]| memchr::memmem::find(body, bytes).unwrap();
+        let start = text(b"{\n\t\t\t\t\t\t\"AoR\"");
+        let end = start + memchr::memmem::find(&body[start..], b"},").unwrap() + 2;
+        let entry = &body[start..end];
+        for entries in [&[][..], &[entry, entry].concat(), &[b"{\"AoR\": \"6@x\"},", entry].concat()] {
+            let forged = [&body[..start], entries, &body[end..]].concat();
+            assert!(matches!(heard(&forged[..]), Err(Broken::Unknown(_))));
+        }
     }
 }

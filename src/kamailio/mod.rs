@@ -143,8 +143,8 @@ impl Registrar {
                 listener.end()?;
                 Ok(Dump { listener, server })
             }
-            Err(Broken::NoDump(body)) => Err(Broken::Refused {
-                status: 200,
+            Err(Broken::Refused { status, body, .. }) => Err(Broken::Refused {
+                status,
                 server,
                 body,
             }),
@@ -230,6 +230,10 @@ fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>), F
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(usage("the URL must end with its path, without ? or #"));
+    }
+    // What follows an unescaped / would be shown, and it may be the rest of a password.
+    if url.path().contains('@') {
+        return Err(usage("a / or @ in a password must be written %2F %40"));
     }
     let decoded = |text: &str| String::from_utf8_lossy(&percent_decoded(text)).into_owned();
     let password = password

@@ -106,7 +106,7 @@ impl Page {
     pub fn end(self) -> Result<(), Broken> {
         match self.state {
             State::Whole => Ok(()),
-            State::Preface => Err(Broken::NoDump(self.rest)),
+            State::Preface => Err(Broken::no_dump(self.rest)),
             _ => Err(Broken::CutOff),
         }
     }
@@ -115,13 +115,13 @@ impl Page {
         let Some(start) = memmem::find(page, b"<pre>") else {
             let no_dump = page.len() > LONGEST_PREFACE;
             return if no_dump {
-                Err(Broken::NoDump(page[..LONGEST_PREFACE].to_vec()))
+                Err(Broken::no_dump(page[..LONGEST_PREFACE].to_vec()))
             } else {
                 Ok(None)
             };
         };
         if memmem::find(&page[..start], b"<td>200: OK</td>").is_none() {
-            return Err(Broken::NoDump(page.to_vec()));
+            return Err(Broken::no_dump(page.to_vec()));
         }
         self.state = State::Opening;
         Ok(Some(&page[start + b"<pre>".len()..]))

@@ -20,7 +20,7 @@ pub struct KamailioOptions {
     pub shared_memory_mb: u32,
     /// `xhttp_rpc_buf_size`
     pub buf_size: Option<u32>,
-    /// The queue sizes that kamailio.cfg.example recommends.
+    /// Of a large site: the queue sizes that kamailio.cfg.example recommends, and a larger usrloc table.
     pub big_queues: bool,
     pub jsonrpc: bool,
     pub tls: bool,

@@ -20,18 +20,26 @@ struct Sentinel {
 
 impl Sentinels {
     pub fn start() -> Self {
-        let quick = || vec!["repl-diskless-sync-delay 0".into()];
-        let master = Redis::with(RedisOptions {
-            extra: quick(),
-            ..RedisOptions::default()
-        });
-        let replica_of = Some(master.port());
-        let replica = Redis::with(RedisOptions {
-            replica_of,
-            extra: quick(),
-            ..RedisOptions::default()
-        });
-        let sentinels = (0..3).map(|_| Sentinel::start(master.port())).collect();
+        Sentinels::with_password(None)
+    }
+
+    /// The servers and the sentinels demand the same password.
+    pub fn with_password(password: Option<&str>) -> Self {
+        let server = |replica_of| {
+            let mut extra = vec!["repl-diskless-sync-delay 0".into()];
+            extra.extend(password.map(|password| format!("masterauth {password}")));
+            Redis::with(RedisOptions {
+                password: password.map(String::from),
+                replica_of,
+                extra,
+                ..RedisOptions::default()
+            })
+        };
+        let master = server(None);
+        let replica = server(Some(master.port()));
+        let sentinels = (0..3)
+            .map(|_| Sentinel::start(master.port(), password))
+            .collect();
         let group = Sentinels {
             servers: vec![master, replica],
             sentinels,
@@ -49,7 +57,7 @@ impl Sentinels {
     pub fn urls(&self) -> Vec<String> {
         self.sentinels
             .iter()
-            .map(|sentinel| format!("redis://127.0.0.1:{}", sentinel.port))
+            .map(|sentinel| sentinel.client.url.clone())
             .collect()
     }
 
@@ -107,17 +115,22 @@ impl Sentinels {
 }
 
 impl Sentinel {
-    fn start(master: u16) -> Self {
+    fn start(master: u16, password: Option<&str>) -> Self {
         let dir = super::temp_dir();
         loop {
             let port = free_port();
-            let conf = format!(
+            let mut conf = format!(
                 "port {port}\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 {master} 2\n\
                  sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 2000\n"
             );
+            let mut login = String::new();
+            if let Some(password) = password {
+                conf += &format!("requirepass {password}\nsentinel auth-pass mymaster {password}\n");
+                login = format!(":{password}@");
+            }
             std::fs::write(dir.path().join("sentinel.conf"), conf).unwrap();
             let client = RedisClient {
-                url: format!("redis://127.0.0.1:{port}"),
+                url: format!("redis://{login}127.0.0.1:{port}"),
             };
             let command = [
                 program("redis-server", "redis-server"),

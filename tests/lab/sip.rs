@@ -83,28 +83,27 @@ impl Phone {
     /// Registers thousands a second.
     pub fn register_many(&self, mut aors: impl Iterator<Item = String>) {
         let socket = self.socket(Duration::from_millis(100));
-        let mut waiting = HashMap::new();
         loop {
-            while waiting.len() < WINDOW
-                && let Some(aor) = aors.next()
-            {
-                let (call_id, request) = self.request(&socket, aor.as_bytes(), 3600);
-                socket.send(&request).unwrap();
-                waiting.insert(call_id, request);
-            }
+            let requests = aors.by_ref().take(WINDOW);
+            let mut waiting: HashMap<u64, Vec<u8>> = requests
+                .map(|aor| self.request(&socket, aor.as_bytes(), 3600))
+                .collect();
             if waiting.is_empty() {
                 return self.wait_until_done();
             }
-            match receive(&socket) {
-                Some((call_id, status)) => {
-                    // An answer without a request answers a retransmission.
-                    if let Some(request) = waiting.remove(&call_id) {
-                        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&request));
+            let send = |request: &Vec<u8>| assert!(socket.send(request).is_ok());
+            waiting.values().for_each(send);
+            while !waiting.is_empty() {
+                match receive(&socket) {
+                    Some((call_id, status)) => {
+                        // An answer without a request answers a retransmission.
+                        if let Some(request) = waiting.remove(&call_id) {
+                            assert_eq!(status, 200, "{}", String::from_utf8_lossy(&request));
+                        }
                     }
+                    // Soon: Kamailio answers 400 to one that comes again after 20 s.
+                    None => waiting.values().for_each(send),
                 }
-                None => waiting.values().for_each(|request| {
-                    socket.send(request).unwrap();
-                }),
             }
         }
     }
