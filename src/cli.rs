@@ -1,124 +1,211 @@
 //! The command line, and nothing but the command line: what each option means is settled in `config`.
 
+// The comments are what --help prints, and no Markdown.
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::shown::without_secrets;
+
 /// Make the Redis sets of who is online say what Kamailio knows
 ///
-/// Reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and removes the users who are gone.
+/// Reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and removes the users who are gone. Then it
+/// asks once more, and puts back who has registered meanwhile. Unless every registrar's answer is proved whole, nobody is
+/// removed.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// Root of xhttp_rpc, or JSON-RPC endpoint, of a registrar; repeat for several
+    /// Print the man page, or the completions of a shell
+    ///
+    /// Nothing else is done. For bash: kamonline --generate bash > /usr/share/bash-completion/completions/kamonline
+    #[arg(
+        long,
+        value_name = "man|bash|zsh|fish",
+        value_enum,
+        hide_possible_values = true,
+        display_order = 1000
+    )]
+    pub generate: Option<GenerateArg>,
+
+    /// Where to ask; repeatable
+    ///
+    /// A TCP port on which Kamailio listens, and the root of xhttp_rpc, or with --rpc jsonrpc the path at which kamailio.cfg
+    /// calls jsonrpc_dispatch(). http:// or https://; http://USER@... for HTTP Basic. Of several registrars all are asked,
+    /// and a user is online when one of them knows him.
     #[arg(help_heading = KAMAILIO, long, value_name = "URL", env = "KAMONLINE_KAMAILIO", hide_env = true, default_value = "http://127.0.0.1:5060/rpc")]
     pub kamailio: Vec<String>,
 
     /// How to ask
-    #[arg(help_heading = KAMAILIO, long, value_enum, env = "KAMONLINE_RPC", hide_env = true, default_value = "xhttp_rpc")]
+    ///
+    /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers
+    /// busy for some 12 s.
+    #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, env = "KAMONLINE_RPC", hide_env = true, default_value = "xhttp_rpc")]
     pub rpc: RpcArg,
 
-    /// Only this usrloc table counts; repeat for several [default: every table]
+    /// Count only this usrloc table; repeatable [default: all]
+    ///
+    /// The table of save("location") is "location".
     #[arg(help_heading = KAMAILIO, long, value_name = "NAME", env = "KAMONLINE_TABLE", hide_env = true)]
     pub table: Vec<String>,
 
-    /// Trust only the root certificates in this PEM file, for https
+    /// Trust only the root certificates in this PEM file
+    ///
+    /// For https://. Without it, the system's certificates are trusted.
     #[arg(help_heading = KAMAILIO, long, value_name = "FILE", env = "KAMONLINE_KAMAILIO_CA", hide_env = true)]
     pub kamailio_ca: Option<PathBuf>,
 
-    /// HTTP Basic password, for the user in the URL
+    /// HTTP Basic password of the user in the URL
+    ///
+    /// The first line of the file. It goes before a password in the URL, and is the same for every registrar.
     #[arg(help_heading = KAMAILIO, long, value_name = "FILE", env = "KAMONLINE_KAMAILIO_PASSWORD_FILE", hide_env = true)]
     pub kamailio_password_file: Option<PathBuf>,
 
-    /// redis://, rediss:// or unix://; repeat for the nodes of a cluster, or sentinels
+    /// Where the sets are
+    ///
+    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, unix:///PATH[?db=N&pass=PASSWORD]. Repeat it for
+    /// the nodes of a cluster, or the sentinels: one that answers is enough.
     #[arg(help_heading = REDIS, long, value_name = "URL", env = "KAMONLINE_REDIS", hide_env = true, default_value = "redis://127.0.0.1:6379/0")]
     pub redis: Vec<String>,
 
-    /// The URLs are nodes of a Redis Cluster
+    /// The URLs (repeat --redis) are nodes of a Redis Cluster
+    ///
+    /// The other nodes are found by themselves.
     #[arg(help_heading = REDIS, long, conflicts_with = "redis_sentinel")]
     pub redis_cluster: bool,
 
-    /// The URLs are sentinels, which know the master by this name
+    /// The URLs (repeat --redis) are sentinels of this master
+    ///
+    /// The master's address is asked of them at each run.
     #[arg(help_heading = REDIS, long, value_name = "MASTER", env = "KAMONLINE_REDIS_SENTINEL", hide_env = true)]
     pub redis_sentinel: Option<String>,
 
-    /// Trust only the root certificates in this PEM file, for rediss
+    /// Trust only the root certificates in this PEM file
+    ///
+    /// For rediss://. Without it, the system's certificates are trusted.
     #[arg(help_heading = REDIS, long, value_name = "FILE", env = "KAMONLINE_REDIS_CA", hide_env = true)]
     pub redis_ca: Option<PathBuf>,
 
-    /// Password, for the ACL user in the URL if there is one
+    /// Password, of the ACL user in the URL if it has one
+    ///
+    /// The first line of the file. It goes before a password in the URL.
     #[arg(help_heading = REDIS, long, value_name = "FILE", env = "KAMONLINE_REDIS_PASSWORD_FILE", hide_env = true)]
     pub redis_password_file: Option<PathBuf>,
 
     /// What the keys of the sets begin with
+    ///
+    /// The rest of a key is the domain.
     #[arg(help_heading = REDIS, long, value_name = "PREFIX", env = "KAMONLINE_PREFIX", hide_env = true, default_value = "ONLINE:")]
     pub prefix: String,
 
-    /// Only domains that this matches as a whole; repeat for several [default: every domain]
+    /// Only domains that this matches whole; repeatable [default: all]
+    ///
+    /// Without regard to case. Sets of other domains are neither read nor changed.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX", env = "KAMONLINE_DOMAIN", hide_env = true)]
     pub domain: Vec<String>,
 
-    /// No domain that this matches as a whole; repeat for several
+    /// Not the domains that this matches whole; repeatable
+    ///
+    /// It goes before --domain.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX", env = "KAMONLINE_EXCLUDE_DOMAIN", hide_env = true)]
     pub exclude_domain: Vec<String>,
 
     /// Domain of every AoR, for registrars with use_domain 0
+    ///
+    /// usrloc's use_domain is 0 unless kamailio.cfg sets it: registrars then report users without their domain.
     #[arg(help_heading = MATCHING, long, value_name = "DOMAIN", env = "KAMONLINE_DEFAULT_DOMAIN", hide_env = true)]
     pub default_domain: Option<String>,
 
-    /// Tell users apart by case, as a registrar with case_sensitive 1 does
+    /// Tell users apart by case, as registrar's case_sensitive 1 does
+    ///
+    /// A domain's case never counts.
     #[arg(help_heading = MATCHING, long)]
     pub case_sensitive: bool,
 
-    /// Show what would be done, write nothing
+    /// Show what would be done, and change no set
+    ///
+    /// The guard (--max-removal, --allow-empty) refuses in a dry run too.
     #[arg(help_heading = RUN, short = 'n', long)]
     pub dry_run: bool,
 
     /// With --dry-run: exit with 4 when there is a discrepancy
+    ///
+    /// Of either kind: a stale user, or a missing one.
     #[arg(help_heading = RUN, long, requires = "dry_run")]
     pub exit_code: bool,
 
     /// Also add the users who are registered and in no set
+    ///
+    /// Without it they are reported.
     #[arg(help_heading = RUN, long)]
     pub add_missing: bool,
 
-    /// Refuse to remove more: a count, or a share of all members (up to 10 always pass a share)
+    /// Refuse to remove more: a count, or a share of all members
+    ///
+    /// 500 is a count; 50% is a share of the members of all sets in scope, and lets up to 10 go whatever they are a share of.
+    /// A plan that is refused is refused as a whole.
     #[arg(help_heading = RUN, long, value_name = "N|N%", env = "KAMONLINE_MAX_REMOVAL", hide_env = true, default_value = "50%")]
     pub max_removal: String,
 
     /// Accept that Kamailio reports nobody at all
+    ///
+    /// Otherwise refused while there are members: a Kamailio that was just restarted knows nobody yet.
     #[arg(help_heading = RUN, long)]
     pub allow_empty: bool,
 
-    /// How long to wait before the second look at who was removed
+    /// Wait before the second look at who was removed
+    ///
+    /// As 500ms, 1s, 1m. Only a run that removed somebody waits.
     #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_SETTLE", hide_env = true, default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
-    /// For the whole of each HTTP exchange, and for each Redis connect and reply
+    /// For each HTTP exchange, Redis connect and Redis reply
+    ///
+    /// As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by then, however long its answer is.
     #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_TIMEOUT", hide_env = true, default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 
-    /// How often to try again after a refused or broken connection
+    /// Further tries after a refused or broken connection
+    ///
+    /// After 200 ms, then twice as long each time. Never after an answer that refuses, nor after a time-out: either may mean
+    /// that Kamailio is short of memory, and asking again would make it worse.
     #[arg(help_heading = RUN, long, value_name = "N", env = "KAMONLINE_RETRIES", hide_env = true, default_value_t = 2)]
     pub retries: u32,
 
-    /// The report on standard output
-    #[arg(help_heading = REPORT, long, value_enum, env = "KAMONLINE_FORMAT", hide_env = true, default_value = "text")]
+    /// How to report on standard output
+    ///
+    /// json prints one object, also when the run fails. Errors in words are on standard error with either.
+    #[arg(help_heading = REPORT, long, value_name = "text|json", value_enum, hide_possible_values = true, env = "KAMONLINE_FORMAT", hide_env = true, default_value = "text")]
     pub format: FormatArg,
 
+    /// Prometheus metrics, for node_exporter's textfile collector
+    ///
+    /// The name must end with .prom. Written whole at the end of each run, failed and dry ones too; the directory must be
+    /// writable, as a new file takes the old one's place.
+    #[arg(help_heading = REPORT, long, value_name = "FILE", env = "KAMONLINE_METRICS_FILE", hide_env = true)]
+    pub metrics_file: Option<PathBuf>,
+
     /// Say nothing when all is in sync
+    ///
+    /// Warnings and errors are always said.
     #[arg(help_heading = REPORT, short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
     /// Show every domain, and every user of those with a discrepancy
+    ///
+    /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users. JSON has them all.
     #[arg(help_heading = REPORT, short, long, action = ArgAction::SetTrue)]
     pub verbose: bool,
 
     /// When to use colour; NO_COLOR is heeded
-    #[arg(help_heading = REPORT, long, value_name = "WHEN", value_enum, env = "KAMONLINE_COLOR", hide_env = true, default_value = "auto")]
+    ///
+    /// auto: on a terminal, unless the environment variable NO_COLOR is set.
+    #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, env = "KAMONLINE_COLOR", hide_env = true, default_value = "auto")]
     pub color: ColorArg,
 }
 
@@ -129,16 +216,17 @@ const RUN: &str = "The run";
 const REPORT: &str = "The report";
 
 const AFTER_HELP: &str = "\
-Every option that takes a value can come from the environment, as KAMONLINE_ and its name: KAMONLINE_REDIS,
-KAMONLINE_MAX_REMOVAL. Lists are split at commas there.
+Each option that takes a value, except --generate, can come from the environment
+as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL. Lists are split at commas.
 
-Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused (--max-removal, --allow-empty),
-4 discrepancy (--dry-run --exit-code).
+Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
+(--max-removal, --allow-empty), 4 discrepancy (--dry-run --exit-code).
 
 Examples:
-  kamonline --dry-run                 see who would be removed
-  kamonline --quiet --add-missing     put the sets right, for cron
-  kamonline -n --domain '.*\\.voip\\.ca' --format json";
+  kamonline --dry-run                        show who would be removed
+  kamonline --quiet --add-missing            put the sets right, for cron
+  kamonline -n -v --domain '.*\\.voip\\.ca'    look at some domains, whole
+  kamonline --kamailio http://10.0.0.1:5060/rpc --redis redis://10.0.0.2:6379/0";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RpcArg {
@@ -161,10 +249,32 @@ pub enum ColorArg {
     Never,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GenerateArg {
+    Man,
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl GenerateArg {
+    /// Made from the command line above by tests/it/generate.rs, which holds them to it.
+    pub fn text(self) -> &'static str {
+        match self {
+            GenerateArg::Man => include_str!("../man/kamonline.1"),
+            GenerateArg::Bash => include_str!("../completions/kamonline.bash"),
+            GenerateArg::Zsh => include_str!("../completions/_kamonline"),
+            GenerateArg::Fish => include_str!("../completions/kamonline.fish"),
+        }
+    }
+}
+
 impl Cli {
     /// Reads the command line and the environment.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches_from(args)?;
+        let matches = Self::command()
+            .try_get_matches_from(args)
+            .map_err(discreet)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         // Only in the environment: on the command line a comma may be part of a regex.
         let lists = [
@@ -187,6 +297,17 @@ impl Cli {
         }
         Ok(cli)
     }
+}
+
+/// An error quotes what it is about, and that may be a URL with a password in the wrong place.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(quoted)) = error.get(kind) {
+            let shown = ContextValue::String(without_secrets(quoted));
+            error.insert(kind, shown);
+        }
+    }
+    error
 }
 
 #[cfg(test)]

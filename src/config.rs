@@ -1,6 +1,7 @@
 //! The command line, checked, and made into finished parts.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aor::UserCase;
@@ -11,6 +12,7 @@ use crate::plan::{EmptyDump, Guard, MaxRemoval};
 use crate::report::{Color, Detail, Format, Style};
 use crate::roll_call::Rules;
 use crate::scope::Scope;
+use crate::shown::without_secrets;
 use crate::store::{Servers, Topology};
 
 /// All that a run needs to know.
@@ -29,6 +31,8 @@ pub struct Config {
     pub missing: MissingUsers,
     /// How long after the last removal the registrars are asked again.
     pub settle: Duration,
+    /// Where the run's metrics go.
+    pub metrics_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,7 @@ impl Config {
                 MissingUsers::Leave
             },
             settle: cli.settle,
+            metrics_file: cli.metrics_file.map(metrics_file).transpose()?,
         })
     }
 }
@@ -163,9 +168,22 @@ fn max_removal(text: &str) -> Result<MaxRemoval, Failure> {
     };
     parsed.ok_or_else(|| {
         Failure::usage(format!(
-            "--max-removal {text}: neither a count (500) nor a share of 0% to 100%"
+            "--max-removal {}: neither a count (500) nor a share of 0% to 100%",
+            without_secrets(text)
         ))
     })
+}
+
+/// node_exporter reads no other: metrics that nobody reads would raise no alarm.
+fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
+    match file.extension() {
+        Some(end) if end == "prom" => Ok(file),
+        _ => Err(Failure::usage(format!(
+            "--metrics-file {}: the name does not end with .prom",
+            file.display()
+        ))
+        .hint("it takes a file in the directory of node_exporter's --collector.textfile.directory, which reads *.prom")),
+    }
 }
 
 /// The first line of a file, which is all of a password file that counts.
@@ -173,7 +191,12 @@ fn password(option: &str, file: Option<&Path>) -> Result<Option<String>, Failure
     let Some(file) = file else { return Ok(None) };
     let unusable =
         |why: &dyn std::fmt::Display| Failure::usage(format!("{option} {}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| unusable(&error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+        // Its name is not told: it may be the password itself.
+        ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
+            .hint("it takes the name of a file whose first line is the password"),
+        _ => unusable(&error),
+    })?;
     let first = text.lines().next().unwrap_or_default();
     if first.is_empty() {
         Err(unusable(&"its first line is empty"))

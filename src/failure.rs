@@ -48,6 +48,26 @@ impl Failure {
         }
     }
 
+    /// A server whose certificate the TLS library does not trust, for reasons that it gives in words of its own; `option`
+    /// takes a root of trust.
+    pub fn distrust(server: &str, why: &str, option: &str) -> Self {
+        let failure =
+            |why: &str| Self::new(format!("{server}: its certificate is not trusted ({why})"));
+        let why = why.trim_start_matches("invalid peer certificate: ");
+        if why.contains("CaUsedAsEndEntity") {
+            return failure("it is that of an authority, CA:TRUE").hint(format!(
+                "a server needs one that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...); {option} FILE takes the root that signed it, or itself"
+            ));
+        }
+        let why = match why {
+            "UnknownIssuer" | "BadSignature" => "no authority that is trusted has signed it",
+            other => other,
+        };
+        failure(why).hint(format!(
+            "give the root that signed it with {option} FILE, and use the name that the certificate is for"
+        ))
+    }
+
     /// A write that came only so far.
     pub fn left(self, verb: &str, done: usize, unsure: usize, of: usize) -> Self {
         let perhaps = if unsure > 0 {

@@ -9,8 +9,6 @@
 //!
 //! and the small parts: [`scope`], [`names`], [`shown`], [`failure`], [`waiting`].
 
-#![forbid(unsafe_code)]
-
 pub mod aor;
 pub mod cli;
 pub mod config;
@@ -80,15 +78,17 @@ fn steps(
     applied.failure.map_or(Ok(()), Err)
 }
 
-/// Asks every registrar, and unites what they say. The first time, what each answered goes into the outcome.
+/// Asks every registrar, and unites what they say; one that fails fails them all. The first time, what each answered goes
+/// into the outcome.
 fn call_the_roll<'a>(
     config: &'a Config,
     sets: &'a Sets,
     outcome: Option<&mut Outcome>,
 ) -> Result<RollCall<'a>, Failure> {
-    let dumps = kamailio::dump_all(&config.registrars, || RollCall::begin(&config.rules, sets))?;
+    let dumps = kamailio::dump_all(&config.registrars, || RollCall::begin(&config.rules, sets));
     if let Some(outcome) = outcome {
         for (answer, dump) in outcome.registrars.iter_mut().zip(&dumps) {
+            let Ok(dump) = dump else { continue };
             answer.server = dump.server.clone();
             answer.aors = Some(dump.listener.aors);
             if dump.listener.without_domain > 0 {
@@ -100,6 +100,7 @@ fn call_the_roll<'a>(
             }
         }
     }
+    let dumps = dumps.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut dumps = dumps.into_iter().map(|dump| dump.listener);
     let mut registered = dumps
         .next()

@@ -25,10 +25,17 @@ fn main() -> ExitCode {
 fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
     // Without a provider of its own rustls panics. One that is installed already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some(what) = cli.generate {
+        let printed = io::stdout().write_all(what.text().as_bytes());
+        return told("it", printed).map(|()| Exit::Done);
+    }
     let config = Config::resolve(cli)?;
     let waiting = Waiting::new(io::stderr().is_terminal());
     let mut outcome = kamonline::run(&config, &waiting);
     drop(waiting);
+    if let Some(file) = &config.metrics_file {
+        outcome.keep_metrics(file);
+    }
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let printed = report::write(
@@ -44,12 +51,19 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         }
     }
     let exit = outcome.exit(config.mode);
-    match (outcome.failure.take(), printed) {
-        (Some(failure), _) => Err(failure),
-        (None, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-            format!("the run is done, but its report could not be printed: {error}"),
-        )),
-        _ => Ok(exit),
+    match outcome.failure.take() {
+        Some(failure) => Err(failure),
+        None => told("the run is done, but its report", printed).map(|()| exit),
+    }
+}
+
+/// A reader who went away, as `head` does, is no failure.
+fn told(what: &str, printed: io::Result<()>) -> Result<(), Failure> {
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
+            "{what} could not be printed: {error}"
+        ))),
+        _ => Ok(()),
     }
 }
 

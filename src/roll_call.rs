@@ -4,10 +4,13 @@
 use crate::aor::{self, UserCase};
 use crate::failure::Failure;
 use crate::kamailio::{Heard, Listener};
-use crate::names::{Domains, Names};
+use crate::names::{Domains, Hash, Names};
 use crate::scope::Scope;
 use crate::sets::Sets;
 use crate::shown::Shown;
+
+/// How many users are looked up together.
+const BATCH: usize = 256;
 
 /// How AoRs and sets are matched.
 pub struct Rules {
@@ -33,6 +36,9 @@ pub struct RollCall<'a> {
     pub without_domain: u64,
     tables: Vec<Vec<u8>>,
     counts: bool,
+    /// Users of domains that have a set, by their numbers, who are looked up when they are enough.
+    batch: Names,
+    hashes: Vec<Hash>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +67,8 @@ impl<'a> RollCall<'a> {
             without_domain: 0,
             tables: Vec::new(),
             counts: false,
+            batch: Names::default(),
+            hashes: Vec::with_capacity(BATCH),
         }
     }
 
@@ -101,26 +109,38 @@ impl<'a> RollCall<'a> {
                 return Ok(());
             }
         };
-        let mut found = false;
         if let Some(domain) = self.sets.domains.number(domain) {
-            for member in self.sets.standing_for(domain, user) {
-                let presence = if found {
-                    Presence::Online
-                } else {
-                    Presence::OnlineFirst
-                };
-                let known = &mut self.present[member as usize];
-                *known = presence.max(*known);
-                found = true;
+            self.batch.add(domain, user)?;
+            self.hashes.push(self.sets.hash(domain, user));
+            if self.hashes.len() == BATCH {
+                self.look_up()?;
             }
-        } else if self.missing.domains.number(domain).is_none()
-            && !self.rules.scope.contains(domain)
+        } else if self.missing.domains.number(domain).is_some() || self.rules.scope.contains(domain)
         {
-            return Ok(());
-        }
-        if !found {
             self.missing.add(self.rules.user_case, domain, user)?;
         }
+        Ok(())
+    }
+
+    fn look_up(&mut self) -> Result<(), Failure> {
+        self.sets.prefetch(&self.hashes);
+        for (number, hash) in self.hashes.drain(..).enumerate() {
+            let (domain, user) = (
+                self.batch.group(number as u32),
+                self.batch.get(number as u32),
+            );
+            let mut presence = Presence::OnlineFirst;
+            for member in self.sets.standing_for(hash, domain, user) {
+                let known = &mut self.present[member as usize];
+                *known = presence.max(*known);
+                presence = Presence::Online;
+            }
+            if presence == Presence::OnlineFirst {
+                let domain = self.sets.domains.name(domain);
+                self.missing.add(self.rules.user_case, domain, user)?;
+            }
+        }
+        self.batch.clear();
         Ok(())
     }
 }
@@ -140,7 +160,8 @@ impl Listener for RollCall<'_> {
         }
     }
 
-    fn end(&self) -> Result<(), Failure> {
+    fn end(&mut self) -> Result<(), Failure> {
+        self.look_up()?;
         if let Some(absent) = self
             .rules
             .tables
@@ -171,13 +192,17 @@ impl Listener for RollCall<'_> {
 
 impl Missing {
     fn add(&mut self, case: UserCase, domain: &[u8], user: &[u8]) -> Result<(), Failure> {
+        if self.domains.is_full() {
+            return Err(Failure::new("its AoRs are of more than a million domains")
+                .hint("that is no presence board: look at what domains its registrar accepts"));
+        }
         let domain = self.domains.number_or_add(domain);
-        let folded = case.fold(user);
+        let hash = self.users.hash(domain, &case.fold(user));
         let known =
             |name: u32| self.users.group(name) == domain && case.same(self.users.get(name), user);
-        if !self.users.candidates(domain, &folded).any(known) {
+        if !self.users.candidates(hash).any(known) {
             let name = self.users.add(domain, user)?;
-            self.users.index(domain, &folded, name);
+            self.users.index(hash, name);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::aor::{UserCase, unescaped};
 use crate::failure::Failure;
-use crate::names::{Domains, Names};
+use crate::names::{Domains, Hash, Names};
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
@@ -39,15 +39,16 @@ impl Sets {
     pub fn add_member(&mut self, key: u32, member: &[u8]) -> Result<(), Failure> {
         let domain = self.keys[key as usize].domain;
         let folded = self.user_case.fold(member);
+        let hash = self.members.hash(domain, &folded);
         let known = |name: u32| self.members.group(name) == key && self.members.get(name) == member;
-        if self.members.candidates(domain, &folded).any(known) {
+        if self.members.candidates(hash).any(known) {
             return Ok(());
         }
         let name = self.members.add(key, member)?;
-        self.members.index(domain, &folded, name);
+        self.members.index(hash, name);
         if let Some(plain) = unescaped(&folded) {
-            self.members
-                .index(domain, &self.user_case.fold(&plain), name);
+            let plain = self.members.hash(domain, &self.user_case.fold(&plain));
+            self.members.index(plain, name);
         }
         Ok(())
     }
@@ -66,18 +67,27 @@ impl Sets {
         self.members.group(member)
     }
 
+    /// By what [`Sets::standing_for`] finds a user of a domain.
+    pub fn hash(&self, domain: u32, user: &[u8]) -> Hash {
+        self.members.hash(domain, &self.user_case.fold(user))
+    }
+
+    /// To be called ahead of many calls of [`Sets::standing_for`].
+    pub fn prefetch(&self, hashes: &[Hash]) {
+        self.members.prefetch(hashes);
+    }
+
     /// Every member that stands for a user of a domain, in this or that spelling.
     pub fn standing_for<'a>(
         &'a self,
+        hash: Hash,
         domain: u32,
         user: &'a [u8],
     ) -> impl Iterator<Item = u32> + 'a {
-        self.members
-            .candidates(domain, &self.user_case.fold(user))
-            .filter(move |member| {
-                self.keys[self.key_of(*member) as usize].domain == domain
-                    && self.user_case.stands_for(self.member(*member), user)
-            })
+        self.members.candidates(hash).filter(move |member| {
+            self.keys[self.key_of(*member) as usize].domain == domain
+                && self.user_case.stands_for(self.member(*member), user)
+        })
     }
 }
 
@@ -87,7 +97,7 @@ mod tests {
 
     fn standing_for(sets: &Sets, user: &str) -> Vec<String> {
         let mut found: Vec<_> = sets
-            .standing_for(0, user.as_bytes())
+            .standing_for(sets.hash(0, user.as_bytes()), 0, user.as_bytes())
             .map(|member| String::from_utf8(sets.member(member).to_vec()).unwrap())
             .collect();
         found.sort();
@@ -121,8 +131,9 @@ mod tests {
         let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz");
         sets.add_member(abc, b"100").unwrap();
         sets.add_member(xyz, b"100").unwrap();
+        let domain = sets.keys[xyz as usize].domain;
         assert_eq!(
-            sets.standing_for(sets.keys[xyz as usize].domain, b"100")
+            sets.standing_for(sets.hash(domain, b"100"), domain, b"100")
                 .collect::<Vec<_>>(),
             [1]
         );

@@ -23,6 +23,28 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// A URL without its user, password and query, where `unix://` may have a password too.
+pub fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.into();
+    };
+    let host = match rest.rsplit_once('@') {
+        Some((_, host)) if !scheme.ends_with("unix") => host,
+        _ => rest,
+    };
+    let shown = host.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{shown}")
+}
+
+/// The words of an error of the system, without its number: `Connection refused`.
+pub fn without_number(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
 /// `1 user`, `2 users`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -31,6 +53,22 @@ pub fn counted(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("redis://me:secret@host:1/2", "redis://host:1/2"),
+            ("redis://:s/e?c#r@et@host", "redis://host"),
+            (
+                "unix:///run/redis.sock?pass=se@cret",
+                "unix:///run/redis.sock",
+            ),
+            ("http://host/rpc", "http://host/rpc"),
+            ("no url", "no url"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 
     #[test]
     fn nothing_that_moves_a_cursor_or_hides_gets_through() {

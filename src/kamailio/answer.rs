@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use super::{Response, Rpc};
 use crate::failure::Failure;
-use crate::shown::Shown;
+use crate::shown::{Shown, without_number};
 
 /// A Kamailio that ran out of private memory closes the connection too, but only after 120 s of silence.
 const SOON: Duration = Duration::from_secs(10);
@@ -127,17 +127,22 @@ impl Broken {
                 untrusted: true,
                 why,
                 ..
-            } => failure(&format!("its certificate is not trusted ({why})")).hint(
-                "give the root that signed it with --kamailio-ca FILE, and use the name \
-                 that the certificate is for",
-            ),
+            } => Failure::distrust(&format!("Kamailio at {url}"), &why, "--kamailio-ca"),
             Broken::Unreachable { why, .. } => failure(&format!("cannot connect ({why})")).hint(
                 "is Kamailio running, and is this a TCP port on which it listens \
                  (listen=tcp:...; its log names them at start)?",
             ),
             Broken::TooSlow => {
                 let timeout = humantime::format_duration(timeout);
-                failure(&format!("no whole answer within {timeout}")).hint(
+                let failure = failure(&format!("no whole answer within {timeout}"));
+                if url.starts_with("https:") {
+                    // A plain port waits for the rest of what it takes for SIP.
+                    return failure.hint(
+                        "is that a port for TLS (listen=tls:...)? If so, Kamailio is overloaded, \
+                         or the dump does not fit its private memory: start it with more (-M 64)",
+                    );
+                }
+                failure.hint(
                     "either it is overloaded, or the dump does not fit its private memory: \
                      start it with more (-M 64; 1,000,000 users: -M 256); if it is just slow, \
                      raise --timeout; it was not asked again",
@@ -146,7 +151,8 @@ impl Broken {
             Broken::Silent => failure("it closed the connection without an answer").hint(
                 "is that a port where kamailio.cfg has the modules xhttp and xhttp_rpc (or \
                  jsonrpcs) and an event_route[xhttp:request]? A dump that does not fit the \
-                 private memory ends so too: start Kamailio with more (-M 64)",
+                 private memory ends so too: start Kamailio with more (-M 64). A port for TLS is \
+                 asked with https://",
             ),
             Broken::NotHttp(why) => {
                 let why = Shown(why.as_bytes());
@@ -262,7 +268,7 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 fn root_cause(error: &reqwest::Error) -> String {
     causes(error)
         .last()
-        .map_or_else(|| "unknown cause".into(), ToString::to_string)
+        .map_or_else(|| "unknown cause".into(), without_number)
 }
 
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {

@@ -32,7 +32,7 @@ pub trait Listener {
     fn hear(&mut self, heard: Heard) -> Result<(), Failure>;
 
     /// Whether the dump, which was whole, may be acted upon; else why not.
-    fn end(&self) -> Result<(), Failure>;
+    fn end(&mut self) -> Result<(), Failure>;
 }
 
 /// How a registrar is asked (`--rpc`).
@@ -171,13 +171,13 @@ impl Registrar {
     }
 }
 
-/// Asks every registrar, several of them at the same time; the first that fails, in the order given, fails them all.
+/// Asks every registrar, several of them at the same time; what they say, in the order given.
 pub fn dump_all<L: Listener + Send>(
     registrars: &[Registrar],
     begin: impl Fn() -> L + Sync,
-) -> Result<Vec<Dump<L>>, Failure> {
+) -> Vec<Result<Dump<L>, Failure>> {
     match registrars {
-        [registrar] => Ok(vec![registrar.dump(begin)?]),
+        [registrar] => vec![registrar.dump(begin)],
         _ => thread::scope(|scope| {
             let asked: Vec<_> = registrars
                 .iter()

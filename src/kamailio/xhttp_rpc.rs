@@ -86,11 +86,11 @@ impl Page {
                 Some(end) => end,
                 // The page behind the dump may hold no tab at all.
                 None if self.state == State::MaxSlots
-                    && memmem::find(text, b"</pre>").is_some() =>
+                    && memmem::find(text, b"<br/></pre>").is_some() =>
                 {
                     text.len()
                 }
-                None if text.len() > LONGEST_PIECE => return Err(unknown(text)),
+                None if unread.len() > LONGEST_PIECE => return Err(unknown(text)),
                 None => break,
             };
             self.piece(tabs, &text[..end], hear)?;

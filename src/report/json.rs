@@ -82,13 +82,7 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
     let report = Report {
         format_version: 1,
         program: concat!("kamonline ", env!("CARGO_PKG_VERSION")),
-        outcome: match outcome.verdict() {
-            Verdict::InSync => "in_sync",
-            Verdict::Changed => "changed",
-            Verdict::Discrepancies => "discrepancies",
-            Verdict::Refused => "refused",
-            Verdict::Failed => "failed",
-        },
+        outcome: outcome.verdict().name(),
         dry_run: outcome.dry_run,
         started_at: humantime::format_rfc3339_seconds(outcome.started_at).to_string(),
         duration_seconds: outcome.duration.as_millis() as f64 / 1000.0,

@@ -1,9 +1,11 @@
-//! What a run found and did, and how it is told: as text, or as JSON.
+//! What a run found and did, and how it is told: as text, as JSON, and as metrics.
 
 mod json;
+mod metrics;
 mod text;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, MissingUsers, Mode};
@@ -45,6 +47,27 @@ pub enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    const ALL: [Verdict; 5] = [
+        Verdict::InSync,
+        Verdict::Changed,
+        Verdict::Discrepancies,
+        Verdict::Refused,
+        Verdict::Failed,
+    ];
+
+    /// As JSON and the metrics call it.
+    fn name(self) -> &'static str {
+        match self {
+            Verdict::InSync => "in_sync",
+            Verdict::Changed => "changed",
+            Verdict::Discrepancies => "discrepancies",
+            Verdict::Refused => "refused",
+            Verdict::Failed => "failed",
+        }
+    }
+}
+
 impl Outcome {
     /// A run that has not done anything yet.
     pub fn begin(config: &Config) -> Self {
@@ -82,6 +105,21 @@ impl Outcome {
                     (true, false) => Verdict::Changed,
                 }
             }
+        }
+    }
+
+    /// Writes the metrics of the run. When they cannot be written, a run that went well has failed.
+    pub fn keep_metrics(&mut self, file: &Path) {
+        let Err(trouble) = metrics::write(self, file) else {
+            return;
+        };
+        if self.failure.is_some() {
+            self.warnings.push(trouble.message);
+        } else {
+            self.failure = Some(Failure {
+                message: format!("the run is done, but {}", trouble.message),
+                ..trouble
+            });
         }
     }
 

@@ -3,29 +3,30 @@
 //! Redis serves live calls meanwhile: no command here walks more than a few thousand members, and only a few are in
 //! flight at a time.
 
+mod bounded;
+mod cluster;
 mod link;
+mod read;
+mod sentinel;
+mod servers;
 mod trouble;
 
-use std::collections::{HashSet, VecDeque};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisResult, Value};
+use redis::RedisResult;
 
 use crate::failure::Failure;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
 use crate::shown::Shown;
 use link::Link;
-pub use link::{Servers, Topology};
+pub use servers::{Servers, Topology};
+use trouble::Trouble;
 
-/// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
-const SCAN_COUNT: usize = 5_000;
-const SSCAN_COUNT: usize = 2_000;
 /// How many members one SREM or SADD names.
 const WRITE_COUNT: usize = 1_000;
 /// Commands sent ahead of their replies. Redis runs those of one client in a row.
-const READS_IN_FLIGHT: usize = 32;
 const WRITES_IN_FLIGHT: usize = 4;
 
 /// An open connection to the sets, opened anew when it breaks.
@@ -69,7 +70,7 @@ impl<'a> Store<'a> {
 
     /// Reads every set under the prefix whose domain is in scope.
     pub fn read(&mut self, rules: &Rules) -> Result<Sets, Failure> {
-        let (sets, others) = self.retrying(|link| read(link, rules))??;
+        let (sets, others) = self.retrying(|link| read::sets(link, rules))??;
         self.warnings.extend(others.iter().map(|key| {
             format!(
                 "{} is no set, so it was left alone; --exclude-domain leaves it out for good",
@@ -91,7 +92,10 @@ impl<'a> Store<'a> {
             })
             .collect();
         let (mut confirmed, mut unsure, mut others) = (0, 0, Vec::new());
+        // What was sent over a connection that broke may have been done, whatever is said of it afterwards.
+        let mut sent = 0;
         let written = self.retrying(|link| {
+            sent = sent.max(confirmed + unsure);
             unsure = 0;
             write(
                 link,
@@ -105,8 +109,9 @@ impl<'a> Store<'a> {
         self.warnings.extend(
             others
                 .iter()
-                .map(|key| format!("{} is no set: nothing was added to it", Shown(key))),
+                .map(|key| format!("{} is no set any more, so it was left alone", Shown(key))),
         );
+        let unsure = unsure.max(sent.saturating_sub(confirmed));
         let members =
             |chunks: &[(&[u8], &[&[u8]])]| chunks.iter().map(|(_, members)| members.len()).sum();
         Written {
@@ -124,16 +129,16 @@ impl<'a> Store<'a> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(100);
         for tried in 0.. {
-            let error = match self.link().and_then(&mut job) {
+            let trouble = match self.try_once(&mut job) {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(trouble) => trouble,
             };
             self.link = None;
             if !self
                 .servers
-                .worth_another_try(&error, tried, started.elapsed())
+                .worth_another_try(&trouble, tried, started.elapsed())
             {
-                return Err(trouble::explain(&error, self.servers));
+                return Err(trouble::explain(&trouble, self.servers));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -141,103 +146,19 @@ impl<'a> Store<'a> {
         unreachable!("the loop ends with a return")
     }
 
-    fn link(&mut self) -> RedisResult<&mut Link> {
-        match &mut self.link {
-            Some(link) => Ok(link),
-            none => Ok(none.insert(self.servers.connect()?)),
-        }
-    }
-}
-
-type Read = Result<(Sets, Vec<Vec<u8>>), Failure>;
-
-/// The sets, and the keys that hold something else.
-fn read(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
-    let mut keys: VecDeque<_> = keys(link, rules)?.into();
-    let mut sets = Sets::new(rules.user_case);
-    let mut others = Vec::new();
-    let mut in_flight = VecDeque::new();
-    loop {
-        while in_flight.len() < READS_IN_FLIGHT {
-            let Some(key) = keys.pop_front() else { break };
-            link.send(sscan(&key, 0))?;
-            in_flight.push_back((key, None));
-        }
-        let Some((key, number)) = in_flight.pop_front() else {
-            return Ok(Ok((sets, others)));
+    fn try_once<T>(
+        &mut self,
+        job: &mut impl FnMut(&mut Link) -> RedisResult<T>,
+    ) -> Result<T, Trouble> {
+        let link = match &mut self.link {
+            Some(link) => link,
+            none => none.insert(self.servers.connect()?),
         };
-        let (cursor, members) = match link.receive().and_then(page) {
-            Ok(page) => page,
-            Err(error) if trouble::is_wrong_type(&error) => {
-                others.push(key);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let number =
-            number.unwrap_or_else(|| sets.add_key(key.clone(), &key[rules.prefix.len()..]));
-        if cursor != 0 {
-            link.send(sscan(&key, cursor))?;
-            in_flight.push_back((key, Some(number)));
-        }
-        for member in members {
-            if let Err(failure) = sets.add_member(number, &member) {
-                return Ok(Err(failure));
-            }
-        }
-    }
-}
-
-/// The keys under the prefix in scope, each once: SCAN may report one twice.
-fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Vec<u8>>> {
-    let mut pattern = glob_escaped(&rules.prefix);
-    pattern.push(b'*');
-    let mut found = HashSet::new();
-    link.scan(
-        |cursor| {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(SCAN_COUNT);
-            scan
-        },
-        |reply| {
-            let (cursor, keys) = page(reply)?;
-            found.extend(keys.into_iter().filter(|key| {
-                key.strip_prefix(rules.prefix.as_slice())
-                    .is_some_and(|domain| rules.scope.contains(domain))
-            }));
-            Ok(cursor)
-        },
-    )?;
-    Ok(found.into_iter().collect())
-}
-
-/// SCAN's pattern is a glob, a prefix is not.
-fn glob_escaped(prefix: &[u8]) -> Vec<u8> {
-    prefix
-        .iter()
-        .flat_map(|byte| {
-            if b"*?[]^\\-".contains(byte) {
-                vec![b'\\', *byte]
-            } else {
-                vec![*byte]
-            }
+        job(link).map_err(|error| Trouble {
+            error,
+            with: link.peer.clone(),
         })
-        .collect()
-}
-
-fn sscan(key: &[u8], cursor: u64) -> Cmd {
-    let mut sscan = redis::cmd("SSCAN");
-    sscan.arg(key).arg(cursor).arg("COUNT").arg(SSCAN_COUNT);
-    sscan
-}
-
-/// A reply of SCAN or SSCAN.
-fn page(reply: Value) -> RedisResult<(u64, Vec<Vec<u8>>)> {
-    Ok(redis::from_redis_value(reply)?)
+    }
 }
 
 /// Writes from the first chunk that is not `confirmed`; `others` are keys that turned out to be no sets.
@@ -282,15 +203,4 @@ fn write(
         *unsure = sent - *confirmed;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_is_taken_literally() {
-        assert_eq!(glob_escaped(b"ONLINE:"), b"ONLINE:");
-        assert_eq!(glob_escaped(b"a*[b]?\\"), b"a\\*\\[b\\]\\?\\\\");
-    }
 }

@@ -1,12 +1,36 @@
 //! What Redis answers when it will not or cannot: what to tell the administrator, and whether to ask again.
 
 use std::error::Error;
+use std::io;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::Servers;
+use super::servers::{Servers, Topology};
 use crate::failure::Failure;
-use crate::shown::Shown;
+use crate::shown::{Shown, without_number};
+
+/// An error, and whom it is about.
+pub struct Trouble {
+    pub error: RedisError,
+    pub with: Peer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Whom `--redis` names: the server, the nodes, or the sentinels.
+    Named,
+    /// A master that those named led to, by its address when it is known which.
+    Member(Option<String>),
+}
+
+impl Trouble {
+    pub fn with_named(error: RedisError) -> Self {
+        Self {
+            error,
+            with: Peer::Named,
+        }
+    }
+}
 
 pub fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
@@ -35,56 +59,165 @@ pub fn is_failing_over(error: &RedisError) -> bool {
         "UNBLOCKED",
     ];
     error.code().is_some_and(|code| passing.contains(&code))
-        || error.kind() == ErrorKind::ClusterConnectionNotFound
+        // The redis crate has no slots, or no connection, for a moment.
+        || matches!(error.kind(), ErrorKind::ClusterConnectionNotFound | ErrorKind::Client)
 }
 
-pub fn explain(error: &RedisError, servers: &Servers) -> Failure {
-    let failure = |what: &str| Failure::new(format!("Redis at {}: {what}", servers.shown()));
-    let said = Shown(error.to_string().as_bytes()).to_string();
-    let timeout = humantime::format_duration(servers.patience().timeout);
+/// Hints that fit more than one refusal.
+const NO_PASSWORD: &str = "put it into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
+const WRONG_PASSWORD: &str =
+    "see --redis-password-file, and the user in the URL; ACL LIST in redis-cli shows who there is";
+const TLS: &str = "rediss:// is with TLS, redis:// is without it";
+
+pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure {
+    let failure = |what: &str| Failure::new(format!("{}: {what}", named(with, servers)));
+    let said = said(error);
+    let patience = humantime::format_duration(servers.patience().timeout);
     if error.is_timeout() {
-        return failure(&format!("no answer within {timeout}"))
-            .hint("is it overloaded, stopped, or behind a firewall? Try redis-cli ping; --timeout gives it longer");
+        // Without TLS Redis waits for the rest of what it takes for a command.
+        let hint = if servers.with_tls() {
+            "does it speak TLS on that port? If so, is it overloaded, stopped, or behind a firewall? --timeout gives it longer"
+        } else {
+            "is it overloaded, stopped, or behind a firewall? Try redis-cli ping; --timeout gives it longer"
+        };
+        return failure(&format!("no answer within {patience}")).hint(hint);
     }
     if error.is_connection_refusal() {
-        return failure(&format!("cannot connect ({said})")).hint(
-            "is Redis running, and is this its address (bind, port, unixsocket in redis.conf)?",
-        );
+        return failure(&format!("cannot connect ({said})"))
+            .hint(where_to_look(with, &servers.topology));
     }
-    if said.contains("certificate") {
-        return failure(&format!("its certificate is not trusted ({said})"))
-            .hint("give the root that signed it with --redis-ca FILE, and use the name that the certificate is for");
+    let has = |text: &str| said.contains(text);
+    if has("certificate") {
+        return Failure::distrust(&named(with, servers), &said, "--redis-ca");
     }
-    match error.code().unwrap_or_default() {
-        "NOAUTH" => return failure("it wants a password").hint("put it into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)"),
-        "WRONGPASS" => return failure("it does not accept the user or the password").hint("see --redis-password-file, and the user in the URL; ACL LIST in redis-cli shows who there is"),
-        "NOPERM" => return failure(&said).hint("the ACL user needs: ~ONLINE:* (the prefix) +scan +sscan +srem +sadd, and in a cluster +cluster|slots +ping"),
-        "READONLY" => return failure("it is a read-only replica").hint("give --redis the master (redis-cli role tells which it is), or use --redis-sentinel"),
-        "LOADING" => return failure("it is still loading its data").hint("nothing is wrong: try again when it is done"),
-        "OOM" => return failure("it is out of memory (maxmemory), so nothing can be added").hint("raise maxmemory, or leave out --add-missing: removing works all the same"),
-        "MISCONF" => return failure(&said).hint("it stopped taking writes because it cannot save to disk: see its log"),
-        "CLUSTERDOWN" => return failure("the cluster is down").hint("redis-cli --cluster check HOST:PORT tells which slots have no master"),
-        "MOVED" => return failure("it is a node of a Redis Cluster").hint("add --redis-cluster"),
+    if has("corrupt message") {
+        return failure("what answers does not speak TLS").hint(TLS);
+    }
+    // SELECT is part of connecting, and is refused in words only.
+    if has("Authentication required") {
+        return failure("it wants a password").hint(NO_PASSWORD);
+    }
+    if has("no permissions") || has("No permissions") {
+        return failure(&format!("the ACL forbids it ({said})"))
+            .hint(smallest_rule(&servers.topology));
+    }
+    if has("DB index") {
+        return failure(&format!("it has no such database ({said})"))
+            .hint("databases in redis.conf says how many there are, 16 by default: 0 to 15");
+    }
+    if has("cluster support disabled") {
+        return failure("it is no node of a Redis Cluster").hint("leave out --redis-cluster");
+    }
+    match (error.code().unwrap_or_default(), &servers.topology) {
+        ("NOAUTH", _) => return failure("it wants a password").hint(NO_PASSWORD),
+        ("WRONGPASS", _) => {
+            return failure("it does not accept the user or the password").hint(WRONG_PASSWORD);
+        }
+        ("READONLY", _) => return failure("it is a read-only replica").hint(
+            "give --redis the master (redis-cli role tells which it is), or use --redis-sentinel",
+        ),
+        ("LOADING", _) => {
+            return failure("it is still loading its data")
+                .hint("nothing is wrong: try again when it is done");
+        }
+        ("OOM", _) => {
+            return failure("it is out of memory (maxmemory), so nothing can be added")
+                .hint("raise maxmemory, or leave out --add-missing: removing works all the same");
+        }
+        ("MISCONF", _) => {
+            return failure(&said)
+                .hint("it stopped taking writes because it cannot save to disk: see its log");
+        }
+        ("CLUSTERDOWN", _) => {
+            return failure(&format!("the cluster is down ({said})"))
+                .hint("redis-cli --cluster check HOST:PORT tells which slots have no master");
+        }
+        ("ERR", Topology::Sentinel(_)) if has("unknown command") => return failure(
+            "what answers is no sentinel",
+        )
+        .hint(
+            "with --redis-sentinel, --redis names the sentinels: their port is 26379 by default",
+        ),
         _ => {}
     }
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => failure(&format!("it does not accept the user or the password ({said})"))
-            .hint("see --redis-password-file, and the user in the URL; ACL LIST in redis-cli shows who there is"),
-        ErrorKind::MasterNameNotFoundBySentinel => failure("the sentinels know no master of the name given with --redis-sentinel")
+    match (error.kind(), error.detail()) {
+        (ErrorKind::AuthenticationFailed, _) => failure("it does not accept the user or the password").hint(WRONG_PASSWORD),
+        (ErrorKind::MasterNameNotFoundBySentinel, _) => failure("they know no master of the name given with --redis-sentinel")
             .hint("redis-cli -p 26379 SENTINEL MASTERS tells the names"),
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => failure("what answers does not speak the protocol of Redis").hint("is the address right? With TLS the URL begins with rediss://"),
-        ErrorKind::Io if is_broken(error) => failure(&format!("the connection broke ({})", root_cause(error))).hint("does it run stably? With TLS the URL begins with rediss://, without it with redis://"),
+        (ErrorKind::InvalidClientConfig, Some("cluster")) | (ErrorKind::Server(ServerErrorKind::Moved), _) => failure("it is a node of a Redis Cluster, and holds a part of the sets only").hint("add --redis-cluster"),
+        (ErrorKind::InvalidClientConfig, Some("sentinel")) => failure("it is a sentinel, and holds no sets").hint("add --redis-sentinel MASTER; redis-cli -p 26379 SENTINEL MASTERS tells the names"),
+        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => failure("what answers does not speak the protocol of Redis").hint(format!("is the address right? And {TLS}")),
+        (ErrorKind::Client, None) => failure(said.trim_end_matches(" - Client")).hint("is that a Redis? Something in between may change what it says"),
+        _ if is_broken(error) => failure(&format!("the connection broke ({said})")).hint(format!("does it run stably? And {TLS}")),
+        _ if denied(error) => failure(&said).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
         _ => failure(&said),
     }
 }
 
-fn root_cause(error: &RedisError) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    Shown(
-        causes
+fn named(peer: &Peer, servers: &Servers) -> String {
+    let shown = servers.shown();
+    match (&servers.topology, peer) {
+        (Topology::One, _) => format!("Redis at {shown}"),
+        (Topology::Cluster, Peer::Member(Some(address))) => {
+            format!("Redis at {address}, a master of the cluster")
+        }
+        (Topology::Cluster, _) => format!("the Redis Cluster of {shown}"),
+        (Topology::Sentinel(name), Peer::Member(address)) => format!(
+            "Redis at {}, which the sentinels call master of {}",
+            address.as_deref().unwrap_or_default(),
+            Shown(name.as_bytes())
+        ),
+        (Topology::Sentinel(_), Peer::Named) => format!("the sentinels at {shown}"),
+    }
+}
+
+fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
+    match (topology, peer) {
+        (Topology::One, _) => {
+            "is Redis running, and is this its address (bind, port, unixsocket in redis.conf)?"
+        }
+        (Topology::Cluster, Peer::Named) => {
+            "does any of these nodes run? Name several with --redis"
+        }
+        (Topology::Cluster, _) => {
+            "no replica took its place: redis-cli --cluster check HOST:PORT tells the state of the cluster"
+        }
+        (Topology::Sentinel(_), Peer::Named) => {
+            "does any of these sentinels run? Their port is 26379 by default"
+        }
+        (Topology::Sentinel(_), _) => {
+            "no replica took its place: redis-cli -p 26379 SENTINEL MASTERS tells what the sentinels think"
+        }
+    }
+}
+
+/// The smallest rules under which everything works; `tests/it/access.rs` and `cluster_slots.rs` run under them.
+fn smallest_rule(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Cluster => {
+            "the ACL user needs, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +ping +asking"
+        }
+        _ => {
+            "the ACL user needs: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd, and +select for a database other than 0"
+        }
+    }
+}
+
+/// What Redis said, or what happened to the connection.
+fn said(error: &RedisError) -> String {
+    let words = match (error.code(), error.detail()) {
+        (Some(code), detail) => format!("{code} {}", detail.unwrap_or_default()),
+        (None, Some(detail)) => detail.to_owned(),
+        (None, None) => std::iter::successors(error.source(), |cause| (*cause).source())
             .last()
-            .map_or_else(|| error.to_string(), ToString::to_string)
-            .as_bytes(),
-    )
-    .to_string()
+            .map_or_else(|| error.to_string(), without_number),
+    };
+    Shown(words.trim_end().as_bytes()).to_string()
+}
+
+fn denied(error: &RedisError) -> bool {
+    let io = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied)
 }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::{
-    HttpStub, KamailioOptions, Lab, Proxy, Redis, RedisOptions, Reply, Run, TcpStub, capture,
-    kamonline,
+    HttpStub, KamailioOptions, Lab, Proxy, Redis, RedisOptions, Reply, Run, capture, kamonline,
 };
 
 /// Redis holds one user more than Kamailio knows.
@@ -40,17 +39,6 @@ fn fails(run: Run, what: &str, hint: &str) {
     assert!(told.contains(hint), "{}", run.stderr);
 }
 
-/// What kamonline says of a Kamailio that answers so, and how often it asked.
-#[track_caller]
-fn kamailio_answers(reply: Reply, asked: usize, what: &str, hint: &str) {
-    let redis = Redis::start();
-    redis.add("ONLINE:abc.voip.ca", "dead");
-    let stub = HttpStub::serve(vec![reply]);
-    fails(run(&stub.url(), &redis.url(), &[]), what, hint);
-    assert_eq!(stub.requests().len(), asked);
-    assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["dead"]);
-}
-
 #[test]
 fn kamailio_is_down() {
     let mut lab = lab();
@@ -77,36 +65,6 @@ fn kamailio_hangs() {
 }
 
 #[test]
-fn after_silence_kamailio_is_not_asked_again() {
-    let page = capture("5.6.3/three.brief");
-    kamailio_answers(
-        Reply::Hang(vec![]),
-        1,
-        "no whole answer within 2s",
-        "it was not asked again",
-    );
-    kamailio_answers(
-        Reply::Hang(page[..2000].to_vec()),
-        1,
-        "no whole answer within 2s",
-        "-M 64",
-    );
-    let drip = Reply::Drip(page, Duration::from_millis(100));
-    kamailio_answers(drip, 1, "no whole answer within 2s", "--timeout");
-}
-
-#[test]
-fn after_an_http_500_kamailio_is_not_asked_again() {
-    let reply = capture("5.6.3/overflow.500-Internal-error-creating-aor-struct");
-    kamailio_answers(
-        Reply::Whole(reply),
-        1,
-        "500 (Internal error creating aor struct)",
-        "old releases lock up",
-    );
-}
-
-#[test]
 fn a_dump_larger_than_the_buffer() {
     let lab = Lab::with(KamailioOptions {
         buf_size: Some(3000),
@@ -119,79 +77,17 @@ fn a_dump_larger_than_the_buffer() {
 }
 
 #[test]
-fn a_broken_connection_is_tried_again() {
-    let page = capture("5.6.3/three.brief");
-    let half = page[..page.len() - 600].to_vec();
-    let cut = "tcp_conn_wq_max=134217728";
-    kamailio_answers(Reply::Close(half.clone()), 3, "the dump was cut off", cut);
-    kamailio_answers(Reply::Reset(half.clone()), 3, "the dump was cut off", cut);
-    kamailio_answers(
-        Reply::Close(vec![]),
-        3,
-        "closed the connection without an answer",
-        "xhttp_rpc",
-    );
-    kamailio_answers(
-        Reply::Reset(vec![]),
-        3,
-        "closed the connection without an answer",
-        "xhttp_rpc",
-    );
-
-    let redis = Redis::start();
-    redis.add("ONLINE:abc.voip.ca", "100");
-    let stub = HttpStub::serve(vec![Reply::Close(half), Reply::Whole(page)]);
-    run(&stub.url(), &redis.url(), &[]).expect(0);
-    assert_eq!(stub.requests().len(), 2);
-}
-
-#[test]
-fn what_answers_is_not_kamailio() {
-    let nginx = |status: &str, body: &str| {
-        let head = format!(
-            "HTTP/1.1 {status}\r\nServer: nginx\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        Reply::Whole((head + body).into_bytes())
-    };
-    kamailio_answers(
-        nginx("200 OK", "<h1>Welcome to nginx!</h1>"),
-        1,
-        "it answered 200",
-        "it calls itself nginx",
-    );
-    kamailio_answers(
-        nginx("404 Not Found", ""),
-        1,
-        "it answered 404",
-        "root of xhttp_rpc",
-    );
-    kamailio_answers(
-        nginx("401 Unauthorized", ""),
-        1,
-        "it answered 401",
-        "--kamailio-password-file",
-    );
-    kamailio_answers(
-        nginx("502 Bad Gateway", ""),
-        1,
-        "it answered 502",
-        "it calls itself nginx",
-    );
-    let ssh = Reply::Close(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec());
-    kamailio_answers(ssh, 1, "does not speak HTTP", "is the address right?");
-}
-
-#[test]
 fn a_redirect_is_not_followed() {
     let elsewhere = HttpStub::serve(vec![Reply::Whole(capture("5.6.3/empty.brief"))]);
     let head = format!(
         "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
         elsewhere.url()
     );
-    kamailio_answers(
-        Reply::Whole(head.into_bytes()),
-        1,
+    let redis = Redis::start();
+    redis.add("ONLINE:abc.voip.ca", "dead");
+    let stub = HttpStub::serve(vec![Reply::Whole(head.into_bytes())]);
+    fails(
+        run(&stub.url(), &redis.url(), &[]),
         "it answered 302",
         "redirects are not followed",
     );
@@ -246,40 +142,6 @@ fn redis_hangs() {
     );
     lab.redis.resume();
     lab.run(&[]).expect(0);
-}
-
-#[test]
-fn what_answers_is_not_redis() {
-    let lab = lab();
-    for hello in [
-        "HTTP/1.1 400 Bad Request\r\n\r\n",
-        "SSH-2.0-OpenSSH_9.2\r\n",
-        "\0\0\0",
-    ] {
-        let stub = TcpStub::closes_after(hello.as_bytes());
-        fails(
-            run(&lab.kamailio.rpc_url(), &stub.redis_url(), &[]),
-            "does not speak the protocol of Redis",
-            "rediss://",
-        );
-    }
-    let silent = TcpStub::hangs_after(b"");
-    fails(
-        run(&lab.kamailio.rpc_url(), &silent.redis_url(), &[]),
-        "no answer within 2s",
-        "redis-cli ping",
-    );
-}
-
-#[test]
-fn redis_is_still_loading() {
-    let lab = lab();
-    let stub = TcpStub::hangs_after(b"-LOADING Redis is loading the dataset in memory\r\n");
-    fails(
-        run(&lab.kamailio.rpc_url(), &stub.redis_url(), &[]),
-        "still loading",
-        "try again",
-    );
 }
 
 #[test]

@@ -3,10 +3,34 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod access;
 mod board;
 mod captures;
+mod cluster;
+mod cluster_slots;
+mod cron;
+mod environment;
+mod fault_table;
 mod faults;
+mod generate;
 mod guard;
+mod http;
+mod jsonrpc;
+mod killed;
+mod load;
+mod memory;
+mod metrics;
 mod names;
+mod network;
+mod package;
 mod page;
+mod registrars;
+mod report;
 mod second_look;
+mod secrets;
+mod sentinel;
+mod supply_chain;
+mod systemd;
+mod tidy;
+mod tls;
+mod troubleshooting;

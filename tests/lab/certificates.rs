@@ -9,32 +9,45 @@ pub struct Certificates {
     dir: TempDir,
 }
 
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
+const SERVER: &str =
+    "-addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=CA:FALSE";
+
 impl Certificates {
     pub fn new() -> Self {
-        let certificates = Certificates {
-            dir: super::temp_dir(),
-        };
-        let dir = certificates.dir.path();
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
+        let dir = super::temp_dir();
         openssl(
-            dir,
+            dir.path(),
             &format!(
-                "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=lab-CA -addext keyUsage=keyCertSign"
+                "req -x509 {KEY} -keyout ca.key -out ca.pem -subj /CN=lab-CA -addext keyUsage=keyCertSign"
             ),
         );
         openssl(
-            dir,
+            dir.path(),
             &format!(
-                "req -x509 {key} -keyout server.key -out server.pem -subj /CN=lab -CA ca.pem -CAkey ca.key \
-                 -addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=CA:FALSE"
+                "req -x509 {KEY} -keyout server.key -out server.pem -subj /CN=lab -CA ca.pem -CAkey ca.key {SERVER}"
             ),
         );
-        certificates
+        Certificates { dir }
+    }
+
+    /// Only a certificate and its key: no authority signed it but its own key.
+    pub fn self_signed() -> Self {
+        let dir = super::temp_dir();
+        openssl(
+            dir.path(),
+            &format!("req -x509 {KEY} -keyout server.key -out server.pem -subj /CN=lab {SERVER}"),
+        );
+        Certificates { dir }
     }
 
     /// What a client must trust.
     pub fn ca(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
+    }
+
+    pub fn ca_key(&self) -> PathBuf {
+        self.dir.path().join("ca.key")
     }
 
     pub fn certificate(&self) -> PathBuf {

@@ -71,6 +71,13 @@ impl RedisCluster {
         }
     }
 
+    pub fn command(&self, words: &[&str]) {
+        ::redis::cmd(words[0])
+            .arg(&words[1..])
+            .exec(&mut self.connection())
+            .unwrap();
+    }
+
     pub fn members(&self, key: &str) -> Vec<String> {
         let found: Vec<Vec<u8>> = ::redis::cmd("SMEMBERS")
             .arg(key)
@@ -109,7 +116,65 @@ impl RedisCluster {
     /// Kills node i, and does not wait for its replica to take over: `wait_healthy` does.
     pub fn kill_master(&mut self, i: usize) {
         assert!(self.masters().contains(&i), "node {i} is no master");
+        self.node(i).wait_replicated();
         self.nodes[i] = None;
+    }
+
+    /// Kills node i and its replica: nobody serves its slots any more.
+    pub fn kill_with_replica(&mut self, i: usize) {
+        let replica = self.replica_of(i);
+        self.nodes[replica] = None;
+        self.nodes[i] = None;
+    }
+
+    /// Node i and its replica accept connections, and say nothing.
+    pub fn pause_with_replica(&self, i: usize) {
+        self.node(self.replica_of(i)).pause();
+        self.node(i).pause();
+    }
+
+    fn replica_of(&self, i: usize) -> usize {
+        let state: String = self.node(i).ask(&["INFO", "replication"]);
+        let port = state
+            .split_once(",port=")
+            .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
+        let is_replica = |node: &Option<Redis>| node.as_ref().map(|node| node.port()) == port;
+        self.nodes.iter().position(is_replica).expect("a replica")
+    }
+
+    /// The slot of a key is on its way to another master, and the key is there already: whoever asks for it is sent on
+    /// with ASK.
+    pub fn begin_to_move(&self, key: &str) {
+        self.move_key(key);
+    }
+
+    /// The slot of a key belongs to another master now: whoever asks for it is sent on with MOVED.
+    pub fn move_slot(&self, key: &str) {
+        let (source, target, slot) = self.move_key(key);
+        let id: String = target.ask(&["CLUSTER", "MYID"]);
+        for node in [target, source] {
+            node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+        }
+    }
+
+    fn move_key(&self, key: &str) -> (&Redis, &Redis, String) {
+        let source = self.master_of(key);
+        let masters = self.masters();
+        let target = masters.iter().find(|i| **i != source).unwrap();
+        let (source, target) = (self.node(source), self.node(*target));
+        let id = |node: &Redis| node.ask::<String>(&["CLUSTER", "MYID"]);
+        let slot = source.ask::<u64>(&["CLUSTER", "KEYSLOT", key]).to_string();
+        target.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(source)]);
+        source.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(target)]);
+        let port = target.port().to_string();
+        source.command(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
+        (source, target, slot)
+    }
+
+    pub fn on_every_node(&self, words: &[&str]) {
+        self.alive().for_each(|node| {
+            node.command(words);
+        });
     }
 
     /// Every slot is served by a living master, and every living node knows.

@@ -98,7 +98,13 @@ impl KamailioOptions {
             format!("LAB_CASE_SENSITIVE={}", u8::from(self.case_sensitive)),
         );
         define(true, format!("LAB_TIMER_INTERVAL={}", self.timer_interval));
-        define(true, format!("ONLINE_REDIS=\"name=online;{redis}\""));
+        // The naive fragment has no event route: ours, which is still there, must not help it.
+        let ours = if self.naive {
+            "addr=127.0.0.1;port=1"
+        } else {
+            redis
+        };
+        define(true, format!("ONLINE_REDIS=\"name=online;{ours}\""));
         define(self.naive, format!("LAB_NAIVE=\"name=srvN;{redis}\""));
         define(self.case_sensitive, "WITH_ONLINE_CASE_SENSITIVE".into());
         define(self.second_table, "LAB_SECOND_TABLE".into());

@@ -43,7 +43,7 @@ impl Process {
             _lifeline: lifeline,
             log,
         };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !answers() {
             if process.child.try_wait().unwrap().is_some() {
                 return None;

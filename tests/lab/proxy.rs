@@ -48,7 +48,7 @@ impl Proxy {
         self
     }
 
-    /// Each reply waits so long.
+    /// Each reply is had at once, and delivered so much later.
     pub fn delay(self, delay: Duration) -> Self {
         self.script.lock().unwrap().delay = delay;
         self
@@ -85,16 +85,14 @@ impl Script {
         if let Some(hook) = self.hooks.get_mut(&n) {
             hook();
         }
+        let replacement = self.replacements.remove(&n);
+        let is_replaced = replacement.is_some();
+        let bytes = replacement
+            .or_else(|| forward(&self.requests[n - 1], kamailio))
+            .unwrap_or_default();
         std::thread::sleep(self.delay);
-        if let Some(bytes) = self.replacements.remove(&n) {
-            return Forwarded {
-                bytes,
-                is_last: true,
-            };
-        }
-        let bytes = forward(&self.requests[n - 1], kamailio).unwrap_or_default();
         Forwarded {
-            is_last: bytes.is_empty(),
+            is_last: is_replaced || bytes.is_empty(),
             bytes,
         }
     }

@@ -95,6 +95,17 @@ impl RedisClient {
             .is_ok_and(|text| !text.contains("master_link_status:down"))
     }
 
+    /// Every replica has all that was written: what it lacks would die with its master.
+    pub fn wait_replicated(&self) {
+        super::until("the replicas have everything", || {
+            let info: String = self.ask(&["INFO", "replication"]);
+            let value = |name: &str| info.split(name).nth(1)?.split(['\r', ',']).next();
+            let written = value("master_repl_offset:");
+            let mut replicas = info.split(",offset=").skip(1);
+            replicas.all(|rest| rest.split(',').next() == written)
+        });
+    }
+
     fn connection(&self) -> RedisResult<::redis::Connection> {
         ::redis::Client::open(self.url.as_str())?.get_connection()
     }

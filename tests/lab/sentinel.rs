@@ -20,16 +20,16 @@ struct Sentinel {
 
 impl Sentinels {
     pub fn start() -> Self {
-        Sentinels::with_password(None)
+        Sentinels::with_passwords(None, None)
     }
 
-    /// The servers and the sentinels demand the same password.
-    pub fn with_password(password: Option<&str>) -> Self {
+    /// What the servers demand, and what the sentinels.
+    pub fn with_passwords(servers: Option<&str>, sentinels: Option<&str>) -> Self {
         let server = |replica_of| {
             let mut extra = vec!["repl-diskless-sync-delay 0".into()];
-            extra.extend(password.map(|password| format!("masterauth {password}")));
+            extra.extend(servers.map(|password| format!("masterauth {password}")));
             Redis::with(RedisOptions {
-                password: password.map(String::from),
+                password: servers.map(String::from),
                 replica_of,
                 extra,
                 ..RedisOptions::default()
@@ -38,7 +38,7 @@ impl Sentinels {
         let master = server(None);
         let replica = server(Some(master.port()));
         let sentinels = (0..3)
-            .map(|_| Sentinel::start(master.port(), password))
+            .map(|_| Sentinel::start(master.port(), servers, sentinels))
             .collect();
         let group = Sentinels {
             servers: vec![master, replica],
@@ -61,12 +61,11 @@ impl Sentinels {
             .collect()
     }
 
-    /// The server that every sentinel calls master.
+    /// The server that every sentinel calls master, once they agree.
     pub fn master(&self) -> &Redis {
-        self.servers
-            .iter()
-            .find(|server| self.is_master(server))
-            .expect("the sentinels agree on a master")
+        let master = || self.servers.iter().find(|server| self.is_master(server));
+        until("the sentinels agree on a master", || master().is_some());
+        master().expect("they agreed just now")
     }
 
     pub fn replica(&self) -> &Redis {
@@ -93,10 +92,23 @@ impl Sentinels {
     /// Kills the master; the sentinels have yet to notice.
     pub fn kill_master_now(&mut self) {
         let master = self.master().port();
+        for server in self.servers.iter().filter(|server| server.port() == master) {
+            server.wait_replicated();
+        }
         self.servers.retain(|server| server.port() != master);
     }
 
-    /// Kills one of the three.
+    /// Kills the master and its replica.
+    pub fn kill_servers(&mut self) {
+        self.servers.clear();
+    }
+
+    /// One of the three accepts connections, and says nothing.
+    pub fn pause_sentinel(&self, i: usize) {
+        self.sentinels[i].process.pause();
+    }
+
+    /// Kills one of the three; then `master()` cannot be asked any more.
     pub fn kill_sentinel(&mut self, i: usize) {
         self.sentinels[i].process.kill();
     }
@@ -115,7 +127,7 @@ impl Sentinels {
 }
 
 impl Sentinel {
-    fn start(master: u16, password: Option<&str>) -> Self {
+    fn start(master: u16, of_servers: Option<&str>, own: Option<&str>) -> Self {
         let dir = super::temp_dir();
         loop {
             let port = free_port();
@@ -123,9 +135,12 @@ impl Sentinel {
                 "port {port}\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 {master} 2\n\
                  sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 2000\n"
             );
+            if let Some(password) = of_servers {
+                conf += &format!("sentinel auth-pass mymaster {password}\n");
+            }
             let mut login = String::new();
-            if let Some(password) = password {
-                conf += &format!("requirepass {password}\nsentinel auth-pass mymaster {password}\n");
+            if let Some(password) = own {
+                conf += &format!("requirepass {password}\n");
                 login = format!(":{password}@");
             }
             std::fs::write(dir.path().join("sentinel.conf"), conf).unwrap();

@@ -19,6 +19,8 @@ pub enum Reply {
     Hang(Vec<u8>),
     /// One byte in each such time, then a clean end.
     Drip(Vec<u8>, Duration),
+    /// The first, and then the second again and again, up to 1 GB.
+    Flood(Vec<u8>, Vec<u8>),
 }
 
 /// An HTTP server whose n-th request gets the n-th reply; the last reply repeats.
@@ -59,6 +61,19 @@ impl HttpStub {
             body.len()
         );
         [head.as_bytes(), body].concat()
+    }
+
+    /// The reply with these AoRs.
+    pub fn dump(aors: &[&str]) -> Vec<u8> {
+        let list: String = aors
+            .iter()
+            .map(|aor| format!("\t\t\tAoR: {aor}<br/>"))
+            .collect();
+        let records = aors.len();
+        HttpStub::page(format!(
+            "<td>200: OK</td><pre>Domains: <br/>\tDomain: <br/>\t\tDomain: location<br/>\t\tSize: 512<br/>\t\tAoRs: <br/>{list}\
+             \t\tStats: <br/>\t\t\tRecords: {records}<br/>\t\t\tMax-Slots: 1<br/></pre>"
+        ))
     }
 
     pub fn url(&self) -> String {
@@ -104,8 +119,20 @@ impl Reply {
                 let _ = bytes.iter().all(drip);
                 false
             }
+            Reply::Flood(head, unit) => {
+                swallow(stream);
+                flood(stream, head, unit);
+                false
+            }
         }
     }
+}
+
+/// `head`, and then `unit` again and again, 1 GB in all, or until the other side has enough.
+pub fn flood(stream: &mut TcpStream, head: &[u8], unit: &[u8]) {
+    let some = unit.repeat((1 << 20) / unit.len());
+    let _ = stream.write_all(head);
+    let _ = (0..1 << 10).all(|_| stream.write_all(&some).is_ok());
 }
 
 /// A server of any protocol, that says `hello` once it has received something.

@@ -1,0 +1,38 @@
+complete -c kamonline -l generate -d 'Print the man page, or the completions of a shell' -r -f -a "man\t''
+bash\t''
+zsh\t''
+fish\t''"
+complete -c kamonline -l kamailio -d 'Where to ask; repeatable' -r
+complete -c kamonline -l rpc -d 'How to ask' -r -f -a "xhttp_rpc\t''
+jsonrpc\t''"
+complete -c kamonline -l table -d 'Count only this usrloc table; repeatable [default: all]' -r
+complete -c kamonline -l kamailio-ca -d 'Trust only the root certificates in this PEM file' -r -F
+complete -c kamonline -l kamailio-password-file -d 'HTTP Basic password of the user in the URL' -r -F
+complete -c kamonline -l redis -d 'Where the sets are' -r
+complete -c kamonline -l redis-sentinel -d 'The URLs (repeat --redis) are sentinels of this master' -r
+complete -c kamonline -l redis-ca -d 'Trust only the root certificates in this PEM file' -r -F
+complete -c kamonline -l redis-password-file -d 'Password, of the ACL user in the URL if it has one' -r -F
+complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
+complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r
+complete -c kamonline -l exclude-domain -d 'Not the domains that this matches whole; repeatable' -r
+complete -c kamonline -l default-domain -d 'Domain of every AoR, for registrars with use_domain 0' -r
+complete -c kamonline -l max-removal -d 'Refuse to remove more: a count, or a share of all members' -r
+complete -c kamonline -l settle -d 'Wait before the second look at who was removed' -r
+complete -c kamonline -l timeout -d 'For each HTTP exchange, Redis connect and Redis reply' -r
+complete -c kamonline -l retries -d 'Further tries after a refused or broken connection' -r
+complete -c kamonline -l format -d 'How to report on standard output' -r -f -a "text\t''
+json\t''"
+complete -c kamonline -l metrics-file -d 'Prometheus metrics, for node_exporter\'s textfile collector' -r -F
+complete -c kamonline -l color -d 'When to use colour; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c kamonline -l redis-cluster -d 'The URLs (repeat --redis) are nodes of a Redis Cluster'
+complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registrar\'s case_sensitive 1 does'
+complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'
+complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'
+complete -c kamonline -l add-missing -d 'Also add the users who are registered and in no set'
+complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody at all'
+complete -c kamonline -s q -l quiet -d 'Say nothing when all is in sync'
+complete -c kamonline -s v -l verbose -d 'Show every domain, and every user of those with a discrepancy'
+complete -c kamonline -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kamonline -s V -l version -d 'Print version'

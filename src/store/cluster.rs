@@ -1,0 +1,245 @@
+//! Redis Cluster: its masters, all of them or none, and commands sent to the masters of their keys.
+
+use std::collections::VecDeque;
+
+use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{
+    Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
+
+use super::bounded::within;
+use super::link::Link;
+use super::servers::Servers;
+use super::trouble::{self, Peer, Trouble};
+use crate::failure::Failure;
+
+const SLOTS: usize = 16_384;
+/// What the redis crate does by itself, each time as long as --timeout.
+const RETRIES: u32 = 3;
+
+/// A connection to every node, and the masters it had when it was made.
+pub struct Cluster {
+    connection: ClusterConnection,
+    pub masters: Vec<Node>,
+    unsent: Vec<Cmd>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub host: String,
+    pub port: u16,
+}
+
+/// What the redis crate would find out when it connects.
+pub fn check(infos: &[ConnectionInfo]) -> Result<(), Failure> {
+    let usage = |why: &str| Err(Failure::usage(format!("--redis-cluster: {why}")));
+    let secure = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    let settings = |info: &ConnectionInfo| info.redis_settings().clone();
+    let same = |info: &ConnectionInfo| {
+        let (one, first) = (settings(info), settings(&infos[0]));
+        secure(info) == secure(&infos[0])
+            && (one.username(), one.password()) == (first.username(), first.password())
+    };
+    if infos
+        .iter()
+        .any(|info| matches!(info.addr(), ConnectionAddr::Unix(_)))
+    {
+        return usage("a cluster is reached over TCP, not over a unix socket");
+    }
+    if infos.iter().any(|info| settings(info).db() != 0) {
+        return usage("a Redis Cluster has database 0 only");
+    }
+    if !infos.iter().all(same) {
+        return usage("every URL must have the same scheme, user and password");
+    }
+    Ok(())
+}
+
+pub fn connect(servers: &Servers) -> Result<Link, Trouble> {
+    let (seed, slots) = slots(servers).map_err(Trouble::with_named)?;
+    let cluster = masters(&servers.infos[seed], slots).and_then(|masters| {
+        let timeout = servers.patience().timeout;
+        // The one that just answered goes first.
+        let mut infos = servers.infos.clone();
+        infos.swap(0, seed);
+        let mut client = ClusterClient::builder(infos)
+            .retries(RETRIES)
+            .min_retry_wait(10)
+            .max_retry_wait(200)
+            .connection_timeout(timeout)
+            .response_timeout(timeout);
+        if let Some(certificates) = servers.certificates() {
+            client = client.certs(certificates);
+        }
+        let client = client.build()?;
+        let connection = within(timeout, move || client.get_connection())??;
+        connection.set_write_timeout(Some(timeout))?;
+        Ok(Cluster {
+            connection,
+            masters,
+            unsent: Vec::new(),
+        })
+    });
+    // Not given up before the redis crate gives up: it would send a removal again behind the back of the second look.
+    let patience = servers.patience().timeout.saturating_mul(RETRIES + 2);
+    let link = |cluster| Link::to_cluster(cluster, patience);
+    cluster.map(link).map_err(|error| Trouble {
+        error,
+        with: Peer::Member(None),
+    })
+}
+
+/// CLUSTER SLOTS, from the first node that answers. The redis crate asks too, but takes a refusal for a cluster that
+/// holds nothing.
+fn slots(servers: &Servers) -> RedisResult<(usize, Vec<Vec<Value>>)> {
+    let mut failed: Option<RedisError> = None;
+    for (number, node) in servers.infos.iter().enumerate() {
+        match ask(servers, node) {
+            Ok(slots) => return Ok((number, slots)),
+            Err(error) if failed.as_ref().is_none_or(RedisError::is_io_error) => {
+                failed = Some(error)
+            }
+            Err(_) => {}
+        }
+    }
+    Err(failed.unwrap_or_else(|| (ErrorKind::Client, "no node was asked").into()))
+}
+
+fn ask(servers: &Servers, node: &ConnectionInfo) -> RedisResult<Vec<Vec<Value>>> {
+    let mut connection = servers.open(node)?;
+    within(servers.patience().timeout, move || {
+        // The redis crate will, and take a refusal for a connection that broke.
+        redis::cmd("PING").exec(&mut connection)?;
+        redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection)
+    })?
+}
+
+/// The masters of all slots. While one is missing, the sets it holds cannot be known.
+fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Node>> {
+    let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = seed.addr() else {
+        return Err((ErrorKind::Client, "a node is reached over TCP").into());
+    };
+    let mut masters = Vec::new();
+    let mut covered = 0;
+    for range in slots {
+        let [start, end, master, ..] = range.as_slice() else {
+            continue;
+        };
+        let (start, end): (usize, usize) = (
+            redis::from_redis_value_ref(start)?,
+            redis::from_redis_value_ref(end)?,
+        );
+        let (name, port) = address(master)?;
+        // A node that does not know how it is called means itself; `?` is one whose name nobody knows.
+        let host = match name.as_deref() {
+            Some("?") => continue,
+            None | Some("") => host.clone(),
+            Some(name) => name.to_owned(),
+        };
+        covered += end + 1 - start;
+        let node = Node { host, port };
+        if !masters.contains(&node) {
+            masters.push(node);
+        }
+    }
+    if covered < SLOTS {
+        let without = format!("{} of {SLOTS} slots have no master", SLOTS - covered);
+        let down = ErrorKind::Server(ServerErrorKind::ClusterDown);
+        return Err((down, "not every slot is served", without).into());
+    }
+    Ok(masters)
+}
+
+/// Host and port, which ids and host names may follow.
+fn address(node: &Value) -> RedisResult<(Option<String>, u16)> {
+    let mut parts = redis::from_redis_value_ref::<Vec<Value>>(node)?.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(host), Some(port)) => Ok((
+            redis::from_redis_value(host)?,
+            redis::from_redis_value(port)?,
+        )),
+        _ => Err((ErrorKind::UnexpectedReturnType, "a node has no address").into()),
+    }
+}
+
+impl Cluster {
+    /// Commands are sent together, when their replies are asked for.
+    pub fn send(&mut self, command: Cmd) {
+        self.unsent.push(command);
+    }
+
+    pub fn replies(&mut self) -> VecDeque<RedisResult<Value>> {
+        let unsent = std::mem::take(&mut self.unsent);
+        let replies = self.send_together(&unsent);
+        replies.unwrap_or_else(|error| VecDeque::from([Err(error)]))
+    }
+
+    /// When one of them is refused the pipeline tells the replies to none, so they are sent one by one: each may be
+    /// run twice.
+    fn send_together(&mut self, commands: &[Cmd]) -> RedisResult<VecDeque<RedisResult<Value>>> {
+        let mut pipeline = cluster_pipe();
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        match pipeline.query::<Vec<Value>>(&mut self.connection) {
+            Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
+            Err(error) if trouble::is_refusal(&error) => Ok(commands
+                .iter()
+                .map(|command| self.connection.req_command(command))
+                .collect()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn ask(&mut self, node: &Node, command: &Cmd) -> RedisResult<Value> {
+        let route = SingleNodeRoutingInfo::ByAddress {
+            host: node.host.clone(),
+            port: node.port,
+        };
+        self.connection
+            .route_command(command, RoutingInfo::SingleNode(route))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: i64, end: i64, host: Value, port: i64) -> Vec<Value> {
+        let node = Value::Array(vec![host, Value::Int(port), Value::Nil]);
+        vec![Value::Int(start), Value::Int(end), node]
+    }
+
+    fn host(name: &str) -> Value {
+        Value::BulkString(name.into())
+    }
+
+    #[test]
+    fn a_cluster_with_a_slot_that_nobody_serves_is_down() {
+        let seed: ConnectionInfo =
+            redis::IntoConnectionInfo::into_connection_info("redis://seed:1").unwrap();
+        let whole = vec![
+            range(0, 9_999, Value::Nil, 1),
+            range(10_000, 16_000, host(""), 2),
+            range(16_001, 16_383, host("other"), 1),
+        ];
+        let found: Vec<_> = masters(&seed, whole.clone())
+            .unwrap()
+            .into_iter()
+            .map(|node| format!("{}:{}", node.host, node.port))
+            .collect();
+        assert_eq!(found, ["seed:1", "seed:2", "other:1"]);
+        for without in [
+            vec![],
+            whole[1..].to_vec(),
+            [&whole[..2], &[range(16_001, 16_383, host("?"), 1)]].concat(),
+        ] {
+            assert_eq!(
+                masters(&seed, without).unwrap_err().code(),
+                Some("CLUSTERDOWN")
+            );
+        }
+    }
+}

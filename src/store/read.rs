@@ -1,0 +1,234 @@
+//! The presence sets as they are: which keys there are, and their members.
+
+use std::collections::{HashSet, VecDeque};
+
+use redis::{Cmd, ErrorKind, RedisResult, Value};
+
+use super::link::{Link, advanced};
+use super::trouble;
+use crate::failure::Failure;
+use crate::roll_call::Rules;
+use crate::sets::Sets;
+
+/// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
+const SCAN_COUNT: usize = 5_000;
+pub const SSCAN_COUNT: usize = 2_000;
+/// A set of at most so many members is read at once, by SMEMBERS: it costs Redis a quarter of what SSCAN does.
+const MOST_AT_ONCE: usize = 20_000;
+/// What Redis is given to do ahead of its replies, in members of SMEMBERS: it does that of one client in a row.
+const WORK_AHEAD: usize = 20_000;
+const SIZES_AHEAD: usize = 1_000;
+/// Of keys: a bound on what a broken server can make us keep.
+const MOST_BYTES: usize = 256 << 20;
+
+type Read = Result<(Sets, Vec<Vec<u8>>), Failure>;
+
+/// The sets, and the keys that hold something else.
+pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
+    let mut sets = Sets::new(rules.user_case);
+    let mut others = Vec::new();
+    let mut ahead = parts(link, rules, &mut sets, &mut others)?;
+    let mut in_flight = VecDeque::new();
+    send_ahead(link, &sets, &mut ahead, &mut in_flight)?;
+    while let Some(part) = in_flight.pop_front() {
+        let (members, next) = match link.receive().and_then(|reply| part.read(reply)) {
+            Ok(read) => read,
+            Err(error) if trouble::is_wrong_type(&error) => {
+                others.push(part.key_in(&sets).to_vec());
+                (Vec::new(), None)
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(share) = next {
+            ahead.push_front(Part { share, ..part });
+        }
+        // Redis goes on while these are added.
+        send_ahead(link, &sets, &mut ahead, &mut in_flight)?;
+        for member in members {
+            if let Err(failure) = sets.add_member(part.key, &member) {
+                return Ok(Err(failure));
+            }
+        }
+    }
+    Ok(Ok((sets, others)))
+}
+
+/// What one command reads of the set of a key.
+#[derive(Clone, Copy)]
+struct Part {
+    key: u32,
+    share: Share,
+}
+
+#[derive(Clone, Copy)]
+enum Share {
+    /// All of its members, as many as this.
+    Whole(usize),
+    /// Some, from a cursor on, after so many calls.
+    From { cursor: u64, calls: u64 },
+}
+
+impl Part {
+    fn key_in<'a>(&self, sets: &'a Sets) -> &'a [u8] {
+        &sets.keys[self.key as usize].name
+    }
+
+    fn command(&self, sets: &Sets) -> Cmd {
+        let key = self.key_in(sets);
+        match self.share {
+            Share::Whole(_) => command("SMEMBERS", key),
+            Share::From { cursor, .. } => {
+                let mut sscan = command("SSCAN", key);
+                sscan.arg(cursor).arg("COUNT").arg(SSCAN_COUNT);
+                sscan
+            }
+        }
+    }
+
+    fn work(&self) -> usize {
+        match self.share {
+            // Any command costs as much as some members do.
+            Share::Whole(members) => members + 50,
+            Share::From { .. } => 4 * SSCAN_COUNT,
+        }
+    }
+
+    /// The members, and what is left to read.
+    fn read(&self, reply: Value) -> RedisResult<(Vec<Vec<u8>>, Option<Share>)> {
+        match self.share {
+            Share::Whole(_) => Ok((redis::from_redis_value(reply)?, None)),
+            Share::From { cursor, mut calls } => {
+                let (next, members) = page(reply)?;
+                let cursor = advanced(cursor, next, &mut calls)?;
+                let left = (cursor != 0).then_some(Share::From { cursor, calls });
+                Ok((members, left))
+            }
+        }
+    }
+}
+
+/// The keys become those of `sets`; `others` are those that hold something else.
+fn parts(
+    link: &mut Link,
+    rules: &Rules,
+    sets: &mut Sets,
+    others: &mut Vec<Vec<u8>>,
+) -> RedisResult<VecDeque<Part>> {
+    let mut parts = VecDeque::new();
+    for keys in keys(link, rules)?.chunks(SIZES_AHEAD) {
+        for key in keys {
+            link.send(command("SCARD", key))?;
+        }
+        for key in keys {
+            let members = match link.receive() {
+                Ok(members) => redis::from_redis_value(members)?,
+                Err(error) if trouble::is_wrong_type(&error) => {
+                    others.push(key.clone());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let share = match members {
+                0..=MOST_AT_ONCE => Share::Whole(members),
+                _ => Share::From {
+                    cursor: 0,
+                    calls: 0,
+                },
+            };
+            let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
+            parts.push_back(Part { key, share });
+        }
+    }
+    Ok(parts)
+}
+
+/// Gives Redis its work in portions, so that hundreds of small sets do not take hundreds of packets.
+fn send_ahead(
+    link: &mut Link,
+    sets: &Sets,
+    ahead: &mut VecDeque<Part>,
+    in_flight: &mut VecDeque<Part>,
+) -> RedisResult<()> {
+    let mut work: usize = in_flight.iter().map(Part::work).sum();
+    if work > WORK_AHEAD * 3 / 4 {
+        return Ok(());
+    }
+    while work < WORK_AHEAD
+        && let Some(part) = ahead.pop_front()
+    {
+        link.send(part.command(sets))?;
+        work += part.work();
+        in_flight.push_back(part);
+    }
+    Ok(())
+}
+
+/// The keys under the prefix in scope, each once: SCAN may report one twice.
+fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Vec<u8>>> {
+    let mut pattern = glob_escaped(&rules.prefix);
+    pattern.push(b'*');
+    let (mut found, mut bytes) = (HashSet::new(), 0);
+    link.scan(
+        |cursor| {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(SCAN_COUNT);
+            scan
+        },
+        |reply| {
+            let (cursor, keys) = page(reply)?;
+            for key in keys {
+                let domain = key.strip_prefix(rules.prefix.as_slice());
+                if domain.is_some_and(|domain| rules.scope.contains(domain)) {
+                    bytes += key.len() + 100;
+                    found.insert(key);
+                }
+            }
+            if bytes > MOST_BYTES {
+                let why = "there are more than a million keys under --prefix";
+                return Err((ErrorKind::Client, why).into());
+            }
+            Ok(cursor)
+        },
+    )?;
+    Ok(found.into_iter().collect())
+}
+
+/// SCAN's pattern is a glob, a prefix is not.
+fn glob_escaped(prefix: &[u8]) -> Vec<u8> {
+    prefix
+        .iter()
+        .flat_map(|byte| {
+            if b"*?[]^\\-".contains(byte) {
+                vec![b'\\', *byte]
+            } else {
+                vec![*byte]
+            }
+        })
+        .collect()
+}
+
+fn command(name: &str, key: &[u8]) -> Cmd {
+    let mut command = redis::cmd(name);
+    command.arg(key);
+    command
+}
+
+/// A reply of SCAN or SSCAN.
+fn page(reply: Value) -> RedisResult<(u64, Vec<Vec<u8>>)> {
+    Ok(redis::from_redis_value(reply)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_taken_literally() {
+        assert_eq!(glob_escaped(b"ONLINE:"), b"ONLINE:");
+        assert_eq!(glob_escaped(b"a*[b]?\\"), b"a\\*\\[b\\]\\?\\\\");
+    }
+}

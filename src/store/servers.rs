@@ -1,0 +1,190 @@
+//! Where the sets are, as `--redis` says it, and the ways there: one server, a cluster, a master named by sentinels.
+//! Every wait has a bound.
+
+use std::path::Path;
+use std::time::Duration;
+
+use redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
+    TlsCertificates,
+};
+
+use super::bounded::within;
+use super::link::Link;
+use super::trouble::{self, Peer, Trouble};
+use super::{cluster, sentinel};
+use crate::failure::Failure;
+use crate::kamailio::Patience;
+use crate::shown::without_secrets;
+
+/// What the URLs of `--redis` are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topology {
+    One,
+    /// Some nodes of a Redis Cluster.
+    Cluster,
+    /// Sentinels that know a master by this name.
+    Sentinel(String),
+}
+
+/// Where the sets are.
+pub struct Servers {
+    pub(super) topology: Topology,
+    pub(super) infos: Vec<ConnectionInfo>,
+    shown: String,
+    ca: Option<Vec<u8>>,
+    patience: Patience,
+}
+
+impl Servers {
+    /// `urls` is what `--redis` says; `password` goes before one in a URL; `ca` is a PEM file, the only root of trust.
+    pub fn new(
+        urls: &[String],
+        topology: Topology,
+        password: Option<&str>,
+        ca: Option<&Path>,
+        patience: Patience,
+    ) -> Result<Self, Failure> {
+        if topology == Topology::One && urls.len() > 1 {
+            return Err(Failure::usage(
+                "--redis is given several times, which is for clusters and sentinels only",
+            )
+            .hint("add --redis-cluster or --redis-sentinel MASTER"));
+        }
+        let infos = urls
+            .iter()
+            .map(|url| info(url, password))
+            .collect::<Result<Vec<_>, _>>()?;
+        if topology == Topology::Cluster {
+            cluster::check(&infos)?;
+        }
+        let shown: Vec<_> = urls.iter().map(|url| without_secrets(url)).collect();
+        Ok(Self {
+            topology,
+            infos,
+            shown: shown.join(", "),
+            ca: ca.map(root).transpose()?,
+            patience,
+        })
+    }
+
+    /// The URLs as they may be shown: without user and password.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub fn with_tls(&self) -> bool {
+        matches!(self.infos[0].addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// A broken connection is tried again `--retries` times. A cluster or a sentinel needs seconds to put another
+    /// master in the place of a dead one: that is waited for, as long as `--timeout`.
+    pub fn worth_another_try(&self, trouble: &Trouble, tried: u32, elapsed: Duration) -> bool {
+        let broken = trouble::is_broken(&trouble.error);
+        match trouble.with {
+            Peer::Named => tried < self.patience.retries && broken,
+            Peer::Member(_) => {
+                self.patience.retries > 0
+                    && elapsed < self.patience.timeout
+                    && (broken || trouble::is_failing_over(&trouble.error))
+            }
+        }
+    }
+
+    pub fn connect(&self) -> Result<Link, Trouble> {
+        match &self.topology {
+            Topology::One => self
+                .open(&self.infos[0])
+                .and_then(|connection| Link::to_one(connection, Peer::Named, self.patience.timeout))
+                .map_err(Trouble::with_named),
+            Topology::Cluster => cluster::connect(self),
+            Topology::Sentinel(name) => {
+                let master = sentinel::master(self, name).map_err(Trouble::with_named)?;
+                let peer = Peer::Member(Some(master.addr().to_string()));
+                self.open(&master)
+                    .and_then(|connection| {
+                        Link::to_one(connection, peer.clone(), self.patience.timeout)
+                    })
+                    .map_err(|error| Trouble { error, with: peer })
+            }
+        }
+    }
+
+    pub(super) fn open(&self, info: &ConnectionInfo) -> RedisResult<Connection> {
+        let client = match self.certificates() {
+            Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
+            None => Client::open(info.clone())?,
+        };
+        let timeout = self.patience.timeout;
+        let connection = within(timeout, move || client.get_connection_with_timeout(timeout))??;
+        connection.set_read_timeout(Some(timeout))?;
+        connection.set_write_timeout(Some(timeout))?;
+        Ok(connection)
+    }
+
+    pub(super) fn certificates(&self) -> Option<TlsCertificates> {
+        let root_cert = Some(self.ca.clone()?);
+        Some(TlsCertificates {
+            client_tls: None,
+            root_cert,
+        })
+    }
+}
+
+fn root(file: &Path) -> Result<Vec<u8>, Failure> {
+    let unusable = |why: String| Failure::usage(format!("--redis-ca {}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(unusable("holds no certificate in PEM".into()));
+    }
+    Ok(pem)
+}
+
+fn info(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failure> {
+    let usage = |why: &str| {
+        Failure::usage(format!("--redis: {why}"))
+            .hint("it looks like redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
+    };
+    let parsed = redis::parse_redis_url(url)
+        .ok_or_else(|| usage("not a URL that begins with redis://, rediss:// or unix://"))?;
+    // What follows an unescaped / ? or # would be shown, and it may be the rest of a password.
+    let after_host = [Some(parsed.path()), parsed.query(), parsed.fragment()];
+    if parsed.has_host()
+        && after_host
+            .into_iter()
+            .flatten()
+            .any(|part| part.contains('@'))
+    {
+        return Err(
+            usage("a / ? # or @ in a password must be written %2F %3F %23 %40")
+                .hint("or put the password into --redis-password-file, as it is"),
+        );
+    }
+    let info = parsed
+        .into_connection_info()
+        .map_err(|error| usage(error.detail().unwrap_or("not a Redis URL")))?;
+    if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+        return Err(
+            usage("#insecure is not supported: a certificate that nobody checks is none")
+                .hint("give the root that signed it with --redis-ca FILE"),
+        );
+    }
+    let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
+    if let Some(password) = password {
+        settings = settings.set_password(password);
+    }
+    if settings.username().is_some() && settings.password().is_none() {
+        // The redis crate would not log in at all, and so be the default user.
+        return Err(
+            usage("the URL has a user, and there is no password for him")
+                .hint("put it into --redis-password-file"),
+        );
+    }
+    Ok(info.set_redis_settings(settings))
+}

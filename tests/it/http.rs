@@ -1,0 +1,108 @@
+//! The way to Kamailio: HTTP Basic, and no way round, neither by a redirect nor by a proxy.
+
+use super::tls::{Site, option};
+use crate::lab::{HttpStub, KamailioOptions, RedisOptions, Reply, kamonline_env};
+
+#[test]
+fn http_basic_needs_the_right_user_and_password() {
+    let basic = KamailioOptions {
+        basic_auth: Some(("me".into(), "s3cret".into())),
+        ..KamailioOptions::default()
+    };
+    let site = Site::with(basic, RedisOptions::default());
+    let (url, bare, redis) = (
+        site.kamailio.rpc_url(),
+        site.kamailio.bare_rpc_url(),
+        site.redis.url(),
+    );
+    let redis = redis.as_str();
+    let login = |login: &str| bare.replace("://", &format!("://{login}@"));
+    let dir = tempfile::tempdir().unwrap();
+    let file = |text: &str| {
+        let file = dir.path().join(text.trim());
+        std::fs::write(&file, text).unwrap();
+        option("--kamailio-password-file", &file)
+    };
+
+    let refused = "it answered 401";
+    for url in [
+        bare.clone(),
+        login("me"),
+        login("me:wrong"),
+        login("you:s3cret"),
+    ] {
+        site.fails((&url, redis), &[], refused, "--kamailio-password-file");
+    }
+    site.fails(
+        (&url, redis),
+        &[&file("wrong\n")],
+        refused,
+        "--kamailio-password-file",
+    );
+    let run = site.run(&bare, redis, &[&file("s3cret\n")]).expect(2);
+    assert!(
+        run.stderr.contains("a password needs a user"),
+        "{}",
+        run.stderr
+    );
+
+    for (url, args) in [
+        (url, vec![]),
+        (login("me:%733cret"), vec![]),
+        (login("me:wrong"), vec![file("s3cret\n")]),
+        (login("me"), vec![file("s3cret")]),
+    ] {
+        let args: Vec<&str> = args
+            .iter()
+            .map(String::as_str)
+            .chain(["-n", "--format=json"])
+            .collect();
+        let report = site.run(&url, redis, &args).expect(0);
+        assert!(!report.stdout.contains("3cret"), "{}", report.stdout);
+        assert_eq!(report.json()["registrars"][0]["url"], bare);
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let site = Site::with(KamailioOptions::default(), RedisOptions::default());
+    let (url, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    for status in [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ] {
+        let location = format!("{status}\r\nLocation: {url}/ul/ul.dump?arg=brief");
+        let stub = HttpStub::serve(vec![Reply::Whole(HttpStub::answer(&location, ""))]);
+        let error = format!("it answered {}", &status[..3]);
+        site.fails(
+            (&stub.url(), &redis),
+            &[],
+            &error,
+            "redirects are not followed",
+        );
+        assert_eq!(stub.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_proxy_from_the_environment_is_not_used() {
+    let site = Site::with(KamailioOptions::default(), RedisOptions::default());
+    let proxy = HttpStub::serve(vec![Reply::Whole(HttpStub::page("from the proxy"))]);
+    let url = proxy.url();
+    let names = [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ];
+    let environment = names.map(|name| (name, url.as_str()));
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    kamonline_env(&["--kamailio", &kamailio, "--redis", &redis], &environment).expect(0);
+    assert_eq!(site.board(), ["100"]);
+    assert_eq!(proxy.requests().len(), 0);
+}

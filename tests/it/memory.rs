@@ -1,0 +1,193 @@
+//! Whatever the other side sends, and however much of it: an error in time, and memory within bounds.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::fault_table::{BEFORE, KEY, args, kamailio, redis};
+use crate::lab::{End, Fault, HttpStub, RedisProxy, Reply, Rule, Run, kamonline_command};
+
+/// The run, and the most memory that it had resident, in MiB.
+fn measured(args: &[&str]) -> (Run, usize) {
+    let mut command = kamonline_command(args);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, started) = (command.spawn().unwrap(), Instant::now());
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        peak = kib.map_or(peak, |kib| kib.parse().unwrap());
+        assert!(started.elapsed() < Duration::from_secs(30), "it ends");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    (child.wait_with_output().unwrap().into(), peak / 1024)
+}
+
+#[track_caller]
+fn fails(name: &str, args: &[&str], within: usize, said: &str) {
+    let (run, peak) = measured(args);
+    println!("{name}: {peak} MiB");
+    let run = run.expect(1);
+    assert!(run.stderr.contains(said), "{name}: {}", run.stderr);
+    assert!(
+        run.stderr.contains("nothing was changed"),
+        "{name}: {}",
+        run.stderr
+    );
+    assert!(peak < within, "{name}: {peak} MiB");
+}
+
+#[test]
+fn kamailio_sends_a_gigabyte_of_rubbish() {
+    let redis = redis();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1 << 30);
+    let after = |text: &str| format!("{head}{text}").into_bytes();
+    let table = "<td>200: OK</td><pre>Domains: <br/>\tDomain: <br/>\t\tDomain: location<br/>\t\tSize: 512<br/>\t\tAoRs: <br/>";
+    let aor = format!("{table}\t\t\tAoR: ");
+    let json = r#"{"result":{"Domains":[{"Domain":{"Domain":"location","AoRs":[{"AoR":""#;
+    let rows = [
+        (
+            "headers",
+            b"HTTP/1.1 200 OK\r\n".to_vec(),
+            "X-Rubbish: rubbish\r\n",
+            "does not speak HTTP",
+        ),
+        (
+            "one header",
+            b"HTTP/1.1 200 OK\r\nX-Rubbish: ".to_vec(),
+            "rubbish",
+            "does not speak HTTP",
+        ),
+        (
+            "a page",
+            after("<td>200: OK</td>"),
+            "rubbish",
+            "it answered 200",
+        ),
+        (
+            "an error page",
+            b"HTTP/1.1 500 Oh\r\nContent-Length: 1073741824\r\n\r\n".to_vec(),
+            "rubbish",
+            "it answered 500",
+        ),
+        (
+            "one AoR",
+            after(&aor),
+            "rubbish",
+            "no known Kamailio prints",
+        ),
+        ("tabs", after(table), "\t", "no known Kamailio prints"),
+        (
+            "tables",
+            after("<td>200: OK</td><pre>Domain: "),
+            "Domain: ",
+            "no known Kamailio prints",
+        ),
+        (
+            "one user again and again",
+            after(table),
+            "\t\t\tAoR: 1@abc.voip.ca<br/>",
+            "",
+        ),
+    ];
+    for (name, head, unit, said) in rows {
+        let stub = HttpStub::serve(vec![Reply::Flood(head, unit.into())]);
+        fails(name, &args(&stub.url(), &redis.url()), 64, said);
+    }
+    // An AoR ends with a quotation mark, and is kept until then.
+    for (name, head, unit, within) in [
+        ("JSON: one AoR", after(json), "rubbish", 300),
+        (
+            "JSON: one user again and again",
+            after(json),
+            r#"1@abc.voip.ca"},{"AoR":""#,
+            64,
+        ),
+        ("JSON: lists in lists", after(r#"{"id":"#), "[", 300),
+    ] {
+        let stub = HttpStub::serve(vec![Reply::Flood(head, unit.into())]);
+        let (url, redis) = (stub.url(), redis.url());
+        fails(
+            name,
+            &[&args(&url, &redis)[..], &["--rpc=jsonrpc"]].concat(),
+            within,
+            "",
+        );
+    }
+    assert_eq!(redis.members(KEY), BEFORE);
+}
+
+#[test]
+fn redis_sends_a_gigabyte_of_rubbish() {
+    let redis = redis();
+    let rows: [(&str, &'static [u8], &'static [u8], &str); 6] = [
+        (
+            "rubbish",
+            b"",
+            b"rubbish",
+            "does not speak the protocol of Redis",
+        ),
+        ("a line", b"+", b"rubbish", "no answer within 1s"),
+        ("a bulk string", b"$1073741824\r\n", b"rubbish", ""),
+        (
+            "numbers",
+            b"*1000000000\r\n",
+            b":1\r\n",
+            "no answer within 1s",
+        ),
+        (
+            "keys",
+            b"*2\r\n$1\r\n1\r\n*1000000000\r\n",
+            b"$1\r\nk\r\n",
+            "no answer within 1s",
+        ),
+        (
+            "an impossible number",
+            b"*9223372036854775807\r\n",
+            b"_\r\n",
+            "no answer within 1s",
+        ),
+    ];
+    for command in ["HELLO", "SMEMBERS"] {
+        for (name, head, unit, said) in rows {
+            let fault = Fault::Before(End::Flood(head, unit));
+            let rule = Rule {
+                command,
+                times: 0..1,
+                onwards: false,
+                fault,
+            };
+            let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, vec![rule]));
+            let name = format!("Redis: {name} to {command}");
+            fails(&name, &args(&kamailio.url(), &proxy.url()), 1024, said);
+        }
+    }
+    assert_eq!(redis.members(KEY), BEFORE);
+}
+
+#[test]
+fn a_scan_that_does_not_end_is_ended() {
+    let redis = redis();
+    for (command, reply) in [
+        ("SCAN", "*2\r\n$1\r\n7\r\n*0\r\n"),
+        ("SSCAN", "*2\r\n$1\r\n7\r\n*1\r\n$3\r\n100\r\n"),
+    ] {
+        let always = |command, reply: &str| Rule {
+            command,
+            times: 0..usize::MAX,
+            onwards: false,
+            fault: Fault::Says(reply.into()),
+        };
+        // So large a set is read by SSCAN.
+        let rules = vec![always(command, reply), always("SCARD", ":1000000\r\n")];
+        let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, rules));
+        fails(
+            command,
+            &args(&kamailio.url(), &proxy.url()),
+            64,
+            "a SCAN does not end",
+        );
+        assert_eq!(proxy.seen(command), 2);
+    }
+}

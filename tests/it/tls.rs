@@ -1,0 +1,229 @@
+//! TLS to both sides.
+
+use crate::lab::{
+    Certificates, Kamailio, KamailioOptions, Redis, RedisOptions, Run, kamonline, until,
+};
+
+/// 100 is registered and in the set, and a ghost is in the set.
+pub struct Site {
+    pub kamailio: Kamailio,
+    pub redis: Redis,
+}
+
+impl Site {
+    pub fn with(kamailio: KamailioOptions, redis: RedisOptions) -> Self {
+        let kamailio = Kamailio::start(&kamailio, None);
+        kamailio.register("100@abc.voip.ca");
+        let redis = Redis::with(redis);
+        redis.add_many("ONLINE:abc.voip.ca", ["100", "ghost"]);
+        Site { kamailio, redis }
+    }
+
+    pub fn run(&self, kamailio: &str, redis: &str, args: &[&str]) -> Run {
+        let all = ["--kamailio", kamailio, "--redis", redis, "--settle=0s"];
+        kamonline(&[&all, args].concat())
+    }
+
+    pub fn fails(&self, (kamailio, redis): (&str, &str), args: &[&str], error: &str, hint: &str) {
+        let stderr = self.run(kamailio, redis, args).expect(1).stderr;
+        let (first, rest) = stderr.split_once("\n  hint: ").expect(&stderr);
+        assert!(first.contains(error), "{stderr}");
+        assert!(first.contains("nothing was changed"), "{stderr}");
+        assert!(rest.contains(hint), "{stderr}");
+        assert!(!stderr.contains("s3cret"), "{stderr}");
+        assert_eq!(self.board(), ["100", "ghost"]);
+    }
+
+    pub fn board(&self) -> Vec<String> {
+        self.redis.members("ONLINE:abc.voip.ca")
+    }
+}
+
+pub fn option(name: &str, file: &std::path::Path) -> String {
+    format!("{name}={}", file.display())
+}
+
+#[test]
+fn redis_over_tls_is_trusted_only_with_its_authority() {
+    let tls = RedisOptions {
+        tls: true,
+        password: Some("s3cret".into()),
+        extra: vec!["bind 127.0.0.1 127.0.0.2".into()],
+        ..RedisOptions::default()
+    };
+    let site = Site::with(KamailioOptions::default(), tls);
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    let kamailio = kamailio.as_str();
+    let ca = option("--redis-ca", &site.redis.ca_file());
+    let stranger = Certificates::new();
+    let other = option("--redis-ca", &stranger.ca());
+
+    let untrusted = "its certificate is not trusted";
+    site.fails((kamailio, &redis), &[], untrusted, "--redis-ca");
+    site.fails((kamailio, &redis), &[&other], untrusted, "--redis-ca");
+    let plain = redis.replace("rediss://", "redis://");
+    site.fails(
+        (kamailio, &plain),
+        &[],
+        "the connection broke",
+        "rediss:// is with TLS",
+    );
+    let named = redis.replace("127.0.0.1", "127.0.0.2");
+    site.fails(
+        (kamailio, &named),
+        &[&ca],
+        "not valid for name",
+        "use the name",
+    );
+
+    let run = site
+        .run(kamailio, &redis, &["--redis-ca=/nowhere"])
+        .expect(2);
+    assert!(
+        run.stderr.contains("--redis-ca /nowhere: "),
+        "{}",
+        run.stderr
+    );
+    let key = option("--redis-ca", &stranger.key());
+    let run = site.run(kamailio, &redis, &[&key]).expect(2);
+    assert!(
+        run.stderr.contains("holds no certificate in PEM"),
+        "{}",
+        run.stderr
+    );
+
+    site.run(kamailio, &redis, &[&ca]).expect(0);
+    assert_eq!(site.board(), ["100"]);
+
+    // What `openssl req -x509` makes unless told otherwise.
+    site.redis.add("ONLINE:abc.voip.ca", "ghost");
+    let path = |path: std::path::PathBuf| path.to_str().unwrap().to_string();
+    let (own, own_key) = (path(stranger.ca()), path(stranger.ca_key()));
+    site.redis.command(&[
+        "CONFIG",
+        "SET",
+        "tls-cert-file",
+        &own,
+        "tls-key-file",
+        &own_key,
+    ]);
+    site.fails(
+        (kamailio, &redis),
+        &[&other],
+        "CA:TRUE",
+        "basicConstraints=CA:FALSE",
+    );
+}
+
+#[test]
+fn a_self_signed_certificate_is_its_own_authority() {
+    let tls = RedisOptions {
+        tls: true,
+        ..RedisOptions::default()
+    };
+    let site = Site::with(KamailioOptions::default(), tls);
+    let own = Certificates::self_signed();
+    let path = |path: std::path::PathBuf| path.to_str().unwrap().to_string();
+    let (certificate, key) = (path(own.certificate()), path(own.key()));
+    site.redis.command(&[
+        "CONFIG",
+        "SET",
+        "tls-cert-file",
+        &certificate,
+        "tls-key-file",
+        &key,
+    ]);
+    let ca = option("--redis-ca", &own.certificate());
+    site.run(&site.kamailio.rpc_url(), &site.redis.url(), &[&ca])
+        .expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn every_node_of_a_cluster_is_reached_over_tls() {
+    let tls = RedisOptions {
+        tls: true,
+        extra: vec!["cluster-enabled yes".into(), "tls-cluster yes".into()],
+        ..RedisOptions::default()
+    };
+    let kamailio = Kamailio::start(&KamailioOptions::default(), None);
+    kamailio.register("100@abc.voip.ca");
+    let redis = Redis::with(tls);
+    redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let healthy = || {
+        redis
+            .try_command(&["SADD", "ONLINE:abc.voip.ca", "ghost"])
+            .is_ok()
+    };
+    until("the cluster takes writes", healthy);
+    let site = Site { kamailio, redis };
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    let ca = option("--redis-ca", &site.redis.ca_file());
+    let untrusted = site.run(&kamailio, &redis, &["--redis-cluster"]).expect(1);
+    assert!(
+        untrusted.stderr.contains("its certificate is not trusted"),
+        "{}",
+        untrusted.stderr
+    );
+    site.run(
+        &kamailio,
+        &redis,
+        &["--redis-cluster", "--add-missing", &ca],
+    )
+    .expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn tls_to_a_redis_without_it_is_an_error() {
+    let site = Site::with(KamailioOptions::default(), RedisOptions::default());
+    let kamailio = site.kamailio.rpc_url();
+    let redis = site.redis.url().replace("redis://", "rediss://");
+    let ca = Certificates::new();
+    let ca = option("--redis-ca", &ca.ca());
+    let slow = "no answer within 1s";
+    site.fails(
+        (&kamailio, &redis),
+        &["--timeout=1s", &ca],
+        slow,
+        "does it speak TLS",
+    );
+}
+
+#[test]
+fn kamailio_over_tls_is_trusted_only_with_its_authority() {
+    let tls = KamailioOptions {
+        tls: true,
+        ..KamailioOptions::default()
+    };
+    let site = Site::with(tls, RedisOptions::default());
+    let (url, redis) = (site.kamailio.tls_rpc_url(), site.redis.url());
+    let redis = redis.as_str();
+    let ca = option("--kamailio-ca", &site.kamailio.ca_file());
+    let stranger = Certificates::new();
+    let other = option("--kamailio-ca", &stranger.ca());
+
+    let untrusted = "its certificate is not trusted";
+    site.fails((&url, redis), &[], untrusted, "--kamailio-ca");
+    site.fails((&url, redis), &[&other], untrusted, "--kamailio-ca");
+    let name = url.replace("127.0.0.1", "127.0.0.2");
+    site.fails(
+        (&name, redis),
+        &[&ca],
+        "cannot connect",
+        "is Kamailio running",
+    );
+    let http = url.replace("https://", "http://");
+    site.fails((&http, redis), &[], "without an answer", "https://");
+    let https = site.kamailio.rpc_url().replace("http://", "https://");
+    let slow = "no whole answer within 1s";
+    site.fails(
+        (&https, redis),
+        &["--timeout=1s", &ca],
+        slow,
+        "a port for TLS",
+    );
+
+    site.run(&url, redis, &[&ca]).expect(0);
+    assert_eq!(site.board(), ["100"]);
+}

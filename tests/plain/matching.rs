@@ -1,0 +1,295 @@
+//! Who is stale and who is missing, found by comparing everyone with everyone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use kamonline::aor::UserCase;
+use kamonline::failure::Failure;
+use kamonline::kamailio::{Heard, Listener};
+use kamonline::plan::Plan;
+use kamonline::roll_call::{RollCall, Rules};
+use kamonline::scope::Scope;
+use kamonline::sets::Sets;
+
+use super::Told;
+
+pub const PREFIX: &[u8] = b"ONLINE:";
+
+type Bytes = Vec<u8>;
+/// Key and member, or domain and user.
+type Pairs = BTreeSet<(Bytes, Bytes)>;
+
+/// What Redis and Kamailio hold, and how they are to be matched.
+#[derive(Clone, Debug, Default)]
+pub struct Scenario {
+    pub case_counts: bool,
+    pub default_domain: Option<Bytes>,
+    pub tables: Vec<String>,
+    pub excluded: Vec<String>,
+    /// The members of each key.
+    pub redis: BTreeMap<Bytes, BTreeSet<Bytes>>,
+    /// What each registrar's dump tells.
+    pub registrars: Vec<Vec<Told>>,
+}
+
+/// kamonline's plan is the plain one.
+pub fn check(input: &[u8]) {
+    let scenario = Scenario::parse(input);
+    match scenario.plan() {
+        Ok(plan) => scenario.compare(&plan),
+        Err(_) => assert!(scenario.is_unusable()),
+    }
+}
+
+impl Scenario {
+    /// A line each: `cX` the case counts, `dX` default domain, `tX` a table that counts, `xX` an excluded domain,
+    /// `kX` a key of a domain, `mX` a member of it, `r` another registrar, `TX` a table of it, `aX` an AoR in it.
+    pub fn parse(input: &[u8]) -> Self {
+        let mut scenario = Scenario {
+            registrars: vec![Vec::new()],
+            ..Scenario::default()
+        };
+        let mut key = PREFIX.to_vec();
+        for line in input.split(|byte| *byte == b'\n') {
+            let (kind, rest) = line.split_first().unwrap_or((&b' ', b""));
+            let text = || String::from_utf8_lossy(rest).into_owned();
+            let registrar = scenario.registrars.last_mut().unwrap();
+            match kind {
+                b'c' => scenario.case_counts = true,
+                b'd' => scenario.default_domain = Some(rest.to_ascii_lowercase()),
+                b't' => scenario.tables.push(text()),
+                b'x' => scenario.excluded.push(text()),
+                b'k' => {
+                    key = [PREFIX, rest].concat();
+                    scenario.redis.entry(key.clone()).or_default();
+                }
+                b'm' => {
+                    let members = scenario.redis.entry(key.clone()).or_default();
+                    members.insert(rest.to_vec());
+                }
+                b'r' => scenario.registrars.push(Vec::new()),
+                b'T' => registrar.push(Told::Table(rest.to_vec())),
+                b'a' => registrar.push(Told::Aor(rest.to_vec())),
+                _ => {}
+            }
+        }
+        scenario
+    }
+
+    /// kamonline's own, from the same Redis and Kamailio.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let escaped = self.excluded.iter().map(|name| regex::escape(name));
+        let rules = Rules {
+            user_case: match self.case_counts {
+                true => UserCase::Counts,
+                false => UserCase::Ignored,
+            },
+            prefix: PREFIX.to_vec(),
+            scope: Scope::new(&[], &escaped.collect::<Vec<_>>())?,
+            default_domain: self.default_domain.clone(),
+            tables: self.tables.clone(),
+        };
+        let mut sets = Sets::new(rules.user_case);
+        for (key, members) in self.redis_in_scope() {
+            let number = sets.add_key(key.clone(), &key[PREFIX.len()..]);
+            for member in members {
+                sets.add_member(number, member)?;
+            }
+        }
+        let sets = Rc::new(sets);
+        let mut united = RollCall::begin(&rules, &sets);
+        for told in &self.registrars {
+            let mut call = RollCall::begin(&rules, &sets);
+            for told in told {
+                call.hear(match told {
+                    Told::Table(name) => Heard::Table(name),
+                    Told::Aor(aor) => Heard::Aor(aor),
+                })?;
+            }
+            call.end()?;
+            united.unite(call)?;
+        }
+        Ok(Plan::new(&rules, sets.clone(), united))
+    }
+
+    pub fn in_scope(&self, domain: &[u8]) -> bool {
+        let is = |name: &String| name.as_bytes().eq_ignore_ascii_case(domain);
+        !self.excluded.iter().any(is)
+    }
+
+    pub fn redis_in_scope(&self) -> impl Iterator<Item = (&Bytes, &BTreeSet<Bytes>)> {
+        let in_scope = |(key, _): &(&Bytes, _)| self.in_scope(&key[PREFIX.len()..]);
+        self.redis.iter().filter(in_scope)
+    }
+
+    /// The AoRs of the tables that count.
+    fn aors<'a>(&'a self, registrar: &'a [Told]) -> Vec<&'a Bytes> {
+        let mut counts = false;
+        let mut aors = Vec::new();
+        for told in registrar {
+            match told {
+                Told::Table(name) => {
+                    let wanted = |table: &String| table.as_bytes() == name;
+                    counts = self.tables.is_empty() || self.tables.iter().any(wanted);
+                }
+                Told::Aor(aor) if counts => aors.push(aor),
+                Told::Aor(_) => {}
+            }
+        }
+        aors
+    }
+
+    /// Whether a registrar lacks a table, or the domains.
+    fn is_unusable(&self) -> bool {
+        self.registrars.iter().any(|registrar| {
+            let has = |table: &String| registrar.contains(&Told::Table(table.clone().into()));
+            let aors = self.aors(registrar);
+            let bare = aors.iter().filter(|aor| !aor.contains(&b'@')).count();
+            !self.tables.iter().all(has)
+                || self.default_domain.is_none() && bare > aors.len() - bare
+        })
+    }
+
+    /// Domain in lower case, and user, of everyone in scope who is registered.
+    pub fn online(&self) -> Vec<(Bytes, Bytes)> {
+        let registrars = self.registrars.iter();
+        let aors = registrars.flat_map(|registrar| self.aors(registrar));
+        let parts = aors.filter_map(|aor| match &self.default_domain {
+            Some(domain) => Some((domain.clone(), aor.clone())),
+            None => {
+                let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
+                let domain = parts.next()?.to_ascii_lowercase();
+                Some((domain, parts.next()?.to_vec()))
+            }
+        });
+        parts.filter(|(domain, _)| self.in_scope(domain)).collect()
+    }
+
+    fn same(&self, one: &[u8], other: &[u8]) -> bool {
+        one == other || !self.case_counts && one.eq_ignore_ascii_case(other)
+    }
+
+    /// Whether a member of a key is this user of this domain.
+    pub fn is(&self, key: &[u8], member: &[u8], (domain, user): &(Bytes, Bytes)) -> bool {
+        key[PREFIX.len()..].eq_ignore_ascii_case(domain)
+            && (self.same(member, user) || self.same(&unescaped(member), user))
+    }
+
+    /// Key and member of everyone to remove; domain and user of everyone to add.
+    pub fn stale_and_missing(&self) -> (Pairs, Pairs) {
+        let online = self.online();
+        let members: Vec<(&Bytes, &Bytes)> = self
+            .redis_in_scope()
+            .flat_map(|(key, members)| members.iter().map(move |member| (key, member)))
+            .collect();
+        let mut stale = BTreeSet::new();
+        for (key, member) in &members {
+            if !online.iter().any(|user| self.is(key, member, user)) {
+                stale.insert((key.to_vec(), member.to_vec()));
+            }
+        }
+        let mut missing = Pairs::new();
+        for user in &online {
+            let known =
+                |(domain, name): &(Bytes, Bytes)| *domain == user.0 && self.same(name, &user.1);
+            if !members
+                .iter()
+                .any(|(key, member)| self.is(key, member, user))
+                && !missing.iter().any(known)
+            {
+                missing.insert(user.clone());
+            }
+        }
+        (stale, missing)
+    }
+
+    /// Panics unless `plan` is the plain one.
+    pub fn compare(&self, plan: &Plan) {
+        assert!(!self.is_unusable());
+        let (stale, missing) = self.stale_and_missing();
+        assert_eq!(removed(plan), stale);
+        let key = |(domain, user): &(Bytes, Bytes)| ([PREFIX, domain].concat(), user.clone());
+        assert_eq!(added(plan), missing.iter().map(key).collect());
+
+        let registrars = self.registrars.iter();
+        let aors = registrars
+            .map(|registrar| self.aors(registrar).len())
+            .sum::<usize>();
+        let members: usize = self
+            .redis_in_scope()
+            .map(|(_, members)| members.len())
+            .sum();
+        assert_eq!(plan.totals.aors, aors as u64);
+        assert_eq!(plan.totals.members, members);
+        assert_eq!(
+            (plan.totals.stale, plan.totals.missing),
+            (stale.len(), missing.len())
+        );
+        let fold = |(domain, user): (Bytes, Bytes)| match self.case_counts {
+            true => (domain, user),
+            false => (domain, user.to_ascii_lowercase()),
+        };
+        let users: BTreeSet<_> = self.online().into_iter().map(fold).collect();
+        // One member `a%2520` may stand for two users, and is counted once.
+        let exact = !self
+            .redis
+            .values()
+            .flatten()
+            .any(|member| member.contains(&b'%'));
+        assert!(plan.totals.online == users.len() || !exact && plan.totals.online < users.len());
+        for entry in &plan.entries {
+            let set = self.redis.get(&entry.key).map_or(0, BTreeSet::len);
+            assert_eq!(entry.members, set);
+            let of = users
+                .iter()
+                .filter(|(domain, _)| *domain == entry.domain)
+                .count();
+            assert!(entry.online == of || !exact && entry.online < of);
+        }
+    }
+}
+
+/// Key and member of everyone whom a plan removes.
+pub fn removed(plan: &Plan) -> Pairs {
+    let of = |entry: &kamonline::plan::Entry| {
+        let members = entry.stale.iter();
+        members
+            .map(|member| (entry.key.clone(), plan.sets.member(*member).to_vec()))
+            .collect::<Vec<_>>()
+    };
+    plan.entries.iter().flat_map(of).collect()
+}
+
+/// Key and user of everyone whom a plan adds.
+pub fn added(plan: &Plan) -> Pairs {
+    let of = |entry: &kamonline::plan::Entry| {
+        let users = entry.missing.iter();
+        users
+            .map(|user| (entry.key.clone(), plan.missing(*user).to_vec()))
+            .collect::<Vec<_>>()
+    };
+    plan.entries.iter().flat_map(of).collect()
+}
+
+/// `%` and two hexadecimal digits are a byte.
+fn unescaped(member: &[u8]) -> Bytes {
+    let mut plain = Vec::new();
+    let mut at = 0;
+    while at < member.len() {
+        let digits = member
+            .get(at + 1..at + 3)
+            .filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        match digits.filter(|_| member[at] == b'%') {
+            Some(digits) => {
+                let digits = str::from_utf8(digits).unwrap();
+                plain.push(u8::from_str_radix(digits, 16).unwrap());
+                at += 3;
+            }
+            None => {
+                plain.push(member[at]);
+                at += 1;
+            }
+        }
+    }
+    plain
+}

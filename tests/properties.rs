@@ -1,0 +1,279 @@
+//! What holds for every Redis and every Kamailio, on a few thousand made up at random; no servers.
+//! And the fuzz targets on their seeds, so that they cannot rot.
+
+mod plain;
+
+use std::collections::BTreeSet;
+
+use kamonline::failure::Exit;
+use kamonline::plan::{EmptyDump, Guard, MaxRemoval, Plan, Totals};
+use plain::Told;
+use plain::matching::{PREFIX, Scenario, added, removed};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::prelude::*;
+
+/// Few letters, so that many collide: in case, in escapes, and with what is special.
+fn user() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop::sample::select(vec![
+        "a", "A", "b", "%41", "%61", "%2541", " ", "%20", "@", "%", "\n", "\u{e9}",
+    ]);
+    vec(part, 0..4).prop_map(|parts| parts.concat().into_bytes())
+}
+
+fn domain() -> impl Strategy<Value = Vec<u8>> {
+    prop::sample::select(vec!["abc", "ABC", "xyz", "Xyz", "free", ""]).prop_map(|name| name.into())
+}
+
+fn dump() -> impl Strategy<Value = Vec<Told>> {
+    let aor = (user(), domain())
+        .prop_map(|(user, domain)| Told::Aor([user, b"@".to_vec(), domain].concat()));
+    let table = prop::sample::select(vec!["location", "location2"])
+        .prop_map(|name| Told::Table(name.as_bytes().to_vec()));
+    let bare = user().prop_map(Told::Aor);
+    vec(prop_oneof![8 => aor, 1 => bare, 1 => table], 0..12).prop_map(|mut told| {
+        told.insert(0, Told::Table(b"location".to_vec()));
+        told
+    })
+}
+
+prop_compose! {
+    fn scenario()(
+        case_counts: bool,
+        default_domain in prop::option::weighted(0.1, Just(b"abc".to_vec())),
+        tables in prop_oneof![3 => Just(vec![]), 1 => Just(vec!["location".to_string()])],
+        excluded in prop_oneof![2 => Just(vec![]), 1 => Just(vec!["xyz".to_string()])],
+        redis in btree_map(domain().prop_map(|name| [PREFIX, &name].concat()), btree_set(user(), 0..8), 0..5),
+        registrars in vec(dump(), 1..3),
+    ) -> Scenario {
+        Scenario { case_counts, default_domain, tables, excluded, redis, registrars }
+    }
+}
+
+fn plan(scenario: &Scenario) -> Result<Plan, TestCaseError> {
+    let unusable = |failure: kamonline::failure::Failure| TestCaseError::reject(failure.message);
+    scenario.plan().map_err(unusable)
+}
+
+/// What Redis holds when the plan has been carried out.
+fn applied(scenario: &Scenario, plan: &Plan, add: bool) -> Scenario {
+    let mut after = scenario.clone();
+    for (key, member) in removed(plan) {
+        assert!(after.redis.entry(key).or_default().remove(&member));
+    }
+    if add {
+        for (key, user) in added(plan) {
+            assert!(after.redis.entry(key).or_default().insert(user));
+        }
+    }
+    after
+}
+
+fn everyone(scenario: &Scenario) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+    let redis = scenario.redis.iter();
+    redis
+        .flat_map(|(key, members)| members.iter().map(|member| (key.clone(), member.clone())))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_plan_is_what_comparing_everyone_with_everyone_finds(scenario in scenario()) {
+        scenario.compare(&plan(&scenario)?);
+    }
+
+    #[test]
+    fn after_a_run_nobody_stale_is_left_and_nobody_online_was_removed(scenario in scenario(), add: bool) {
+        let after = applied(&scenario, &plan(&scenario)?, add);
+        let online = scenario.online();
+        let is_online = |key: &[u8], member: &[u8]| online.iter().any(|user| scenario.is(key, member, user));
+        for (key, members) in after.redis_in_scope() {
+            prop_assert!(members.iter().all(|member| is_online(key, member)));
+        }
+        for (key, member) in everyone(&scenario).difference(&everyone(&after)) {
+            prop_assert!(!is_online(key, member));
+        }
+    }
+
+    #[test]
+    fn after_a_run_that_adds_everyone_online_is_in_a_set_of_his_domain(scenario in scenario()) {
+        let after = applied(&scenario, &plan(&scenario)?, true);
+        for user in scenario.online() {
+            prop_assert!(everyone(&after).iter().any(|(key, member)| scenario.is(key, member, &user)));
+        }
+    }
+
+    #[test]
+    fn keys_out_of_scope_are_not_touched(scenario in scenario()) {
+        let after = applied(&scenario, &plan(&scenario)?, true);
+        let out_of_scope = |scenario: &Scenario| {
+            let mut everyone = everyone(scenario);
+            everyone.retain(|(key, _)| !scenario.in_scope(&key[PREFIX.len()..]));
+            everyone
+        };
+        prop_assert_eq!(out_of_scope(&after), out_of_scope(&scenario));
+    }
+
+    #[test]
+    fn a_second_run_finds_nothing_more_to_do(scenario in scenario(), add: bool) {
+        let first = plan(&scenario)?;
+        let second = plan(&applied(&scenario, &first, add))?;
+        prop_assert_eq!(second.totals.stale, 0);
+        prop_assert_eq!(second.totals.missing, if add { 0 } else { first.totals.missing });
+    }
+
+    #[test]
+    fn the_guard_refuses_what_is_above_the_limit_and_nothing_else(
+        (members, stale) in (0usize..200).prop_flat_map(|members| (Just(members), 0..=members)),
+        aors in 0u64..3,
+        near in -1isize..=1,
+        by_count: bool,
+        allow_empty: bool,
+    ) {
+        let limit = match by_count {
+            true => MaxRemoval::Count(stale.saturating_add_signed(near)),
+            false => MaxRemoval::Share((stale * 100 / members.max(1)).saturating_add_signed(near)),
+        };
+        let totals = Totals { members, stale, aors, ..Totals::default() };
+        let empty = if allow_empty { EmptyDump::Allowed } else { EmptyDump::Refused };
+        let checked = Guard { max_removal: limit, empty }.check(&totals);
+
+        let above = match limit {
+            MaxRemoval::Count(most) => stale > most,
+            MaxRemoval::Share(percent) => stale > 10 && stale as f64 / members as f64 > percent as f64 / 100.0,
+        };
+        let nobody = aors == 0 && members > 0 && !allow_empty;
+        prop_assert_eq!(checked.is_err(), above || nobody);
+        if let Err(refusal) = checked {
+            prop_assert_eq!(refusal.exit, Exit::Refused);
+            let hint = refusal.hint.unwrap();
+            prop_assert_eq!(hint.contains("--allow-empty"), nobody);
+            prop_assert_eq!(hint.ends_with(&format!("--max-removal {stale}")), above);
+            let let_through = Guard { max_removal: MaxRemoval::Count(stale), empty: EmptyDump::Allowed };
+            prop_assert!(let_through.check(&totals).is_ok());
+        }
+    }
+}
+
+/// The two layouts of the page, and JSON, with as many `Records` more or less than there are AoRs.
+fn printed(tables: &[Vec<Vec<u8>>], miscounted: i64) -> [Vec<u8>; 3] {
+    let mut layouts = [
+        b"<td>200: OK</td><pre>".to_vec(),
+        b"<td>200: OK</td><pre>Domains: <br/>".to_vec(),
+        b"{\"result\":{\"Domains\":[".to_vec(),
+    ];
+    for aors in tables {
+        let records = aors.len() as i64 + miscounted;
+        let json: Vec<_> = aors
+            .iter()
+            .map(|aor| serde_json::json!({"AoR": String::from_utf8_lossy(aor)}).to_string())
+            .collect();
+        let list = |before: &str| {
+            aors.iter()
+                .flat_map(|aor| [before.as_bytes(), aor, b"<br/>"].concat())
+                .collect::<Vec<_>>()
+        };
+        let parts: [(&str, Vec<u8>, String); 3] = [
+            (
+                "Domain: a<br/>Size: 1<br/>AoRs: <br/>",
+                list("\tAoR: "),
+                format!("Stats: <br/>\tRecords: {records}<br/>\tMax-Slots: 1<br/>"),
+            ),
+            (
+                "\tDomain: <br/>\t\tDomain: a<br/>\t\tSize: 1<br/>\t\tAoRs: <br/>",
+                list("\t\t\tAoR: "),
+                format!("\t\tStats: <br/>\t\t\tRecords: {records}<br/>\t\t\tMax-Slots: 1<br/>"),
+            ),
+            (
+                r#"{"Domain":{"Domain":"a","AoRs":["#,
+                json.join(",").into_bytes(),
+                format!(r#"],"Stats":{{"Records":{records}}}}}}},"#),
+            ),
+        ];
+        for (page, (head, list, tail)) in layouts.iter_mut().zip(parts) {
+            page.extend([head.as_bytes(), &list, tail.as_bytes()].concat());
+        }
+    }
+    let [mut a, mut b, mut json] = layouts;
+    json.pop_if(|last| *last == b',');
+    a.extend(b"</pre>");
+    b.extend(b"</pre>");
+    json.extend(b"]}}");
+    [a, b, json]
+}
+
+proptest! {
+    #[test]
+    fn what_kamailio_prints_is_read_as_the_plain_readers_read_it(
+        tables in vec(vec(user(), 0..5), 0..3),
+        miscounted in prop_oneof![3 => Just(0), 1 => -1i64..=1],
+        seed: u16,
+    ) {
+        let [a, b, json] = printed(&tables, miscounted);
+        let seeded = |body: Vec<u8>| [&seed.to_le_bytes(), &body[..]].concat();
+        plain::page::check(&seeded(a));
+        plain::page::check(&seeded(b));
+        plain::jsonrpc::check(&seeded(json));
+    }
+}
+
+#[test]
+fn every_capture_is_read_as_the_plain_readers_read_it() {
+    let releases = std::fs::read_dir("tests/captures").unwrap();
+    let files = releases
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    let captures = files.flat_map(|dir| std::fs::read_dir(dir).unwrap());
+    let mut checked = 0;
+    for capture in captures.map(|entry| entry.unwrap().path()) {
+        let reply = std::fs::read(&capture).unwrap();
+        let Some(head) = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+            continue;
+        };
+        for seed in 0..8u16 {
+            let input = [&seed.to_le_bytes(), &reply[head + 4..]].concat();
+            match capture.extension().is_some_and(|name| name == "json") {
+                true => plain::jsonrpc::check(&input),
+                false => plain::page::check(&input),
+            }
+        }
+        checked += 1;
+    }
+    assert!(checked > 90, "{checked} captures");
+}
+
+#[test]
+fn the_matching_of_the_fuzz_target_knows_its_own_language() {
+    let input =
+        b"c\nxfree\nkabc\nma%20b\nmB\nTlocation\naa b@ABC\nab@abc\nac@free\nr\nTlocation\nad@xyz";
+    plain::matching::check(input);
+    let (stale, missing) = Scenario::parse(input).stale_and_missing();
+    let pair = |domain: &str, user: &str| (domain.into(), user.into());
+    assert_eq!(stale, [pair("ONLINE:abc", "B")].into());
+    assert_eq!(missing, [pair("abc", "b"), pair("xyz", "d")].into());
+}
+
+#[test]
+fn what_fuzzing_found_stays_mended() {
+    // A table without a name or figures, behind one that has them.
+    let whole = r#"{"Domain":{"Domain":"a","AoRs":[],"Stats":{"Records":0}}}"#;
+    let answer = format!(r#"{{"result":{{"Domains":[{whole},{{"Domain":{{}}}}]}}}}"#);
+    plain::jsonrpc::check(format!("ab{answer}").as_bytes());
+    // A table of layout A with `</pre>` in its name was read whole, and refused in chunks.
+    let table = |name: &str| {
+        format!(
+            "Domain: {name}<br/>Size: 1<br/>AoRs: <br/>Stats: <br/>\tRecords: 0<br/>\tMax-Slots: 0<br/>"
+        )
+    };
+    let page = format!(
+        "<td>200: OK</td><pre>{}{}</pre>",
+        table("a"),
+        table("b</pre>c")
+    );
+    for seed in 0..100u16 {
+        plain::page::check(&[&seed.to_le_bytes(), page.as_bytes()].concat());
+    }
+    // The first member of the first set is nobody.
+    plain::matching::check(b"kabc\nm\nTlocation\na@abc\na1@abc");
+}
