@@ -1,0 +1,228 @@
+//! The world of one user: the registrars, the board, what kamailio.cfg and the runs of kamonline have in hand.
+
+use std::fmt;
+
+use crate::kamailio_cfg::{self, Fragment, Worker};
+use crate::run::{self, Order, Run};
+
+/// The most of each that a setting can have.
+pub const REGISTRARS: usize = 2;
+pub const WORKERS: usize = 2;
+pub const RUNS: usize = 3;
+
+/// What a check is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub fragment: Fragment,
+    pub phones: Phones,
+    pub registrars: usize,
+    /// REGISTERs of the user that one registrar may have in hand at once.
+    pub workers: usize,
+    /// Runs that may be under way at once. As one ends, another may begin, for ever.
+    pub runs: usize,
+    pub missing: Missing,
+    pub order: Order,
+    pub kills: Kills,
+    pub after_kill: AfterKill,
+    pub mends: Mends,
+    pub counts: Counts,
+    pub begin: Begin,
+}
+
+/// Where they say how long they register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phones {
+    ExpiresHeader,
+    /// Many have no such header, and `Fragment::BeforeSave` takes that for good-bye.
+    HeaderOrContact,
+}
+
+/// `--add-missing`, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Leave,
+    Add,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kills {
+    Never,
+    /// At any step but those from the removal to the end of the second look.
+    BeforeTheRemoval,
+    Anywhere,
+}
+
+/// When the next run begins after a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterKill {
+    AtOnce,
+    /// When `--settle` is over.
+    Settled,
+}
+
+/// Which whole run, begun after a kill, is to make good what the kill left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mends {
+    AnyRun,
+    /// One with `--add-missing`.
+    AddingRun,
+}
+
+/// Which whole run must have taken him out who was gone before it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// One that begins while no other is under way.
+    Alone,
+    EveryRun,
+}
+
+/// How registrars and board agree at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    Anyhow,
+    /// The board may show who is gone, but lacks nobody.
+    NobodyMissing,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    /// At each registrar: whether a dump would name the user.
+    pub registered: [bool; REGISTRARS],
+    /// Whether the user is in his set in Redis.
+    pub board: bool,
+    /// Whether he would be, had kamonline never run.
+    pub unaided: bool,
+    pub workers: [[Worker; WORKERS]; REGISTRARS],
+    pub runs: [Run; RUNS],
+    pub history: History,
+}
+
+/// What the promises need to know of the past.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// He has been registered somewhere from the beginning on, and was on the board then.
+    pub throughout: bool,
+    /// He left, then a run began that `Counts`, came to its end, and he has not come back.
+    pub gone: bool,
+    /// He was registered when a whole run with `--add-missing` began, and has left no registrar since.
+    pub here: bool,
+    /// A run was killed between its removal and the end of its second look, and no whole run that `Mends` and began
+    /// later has ended yet.
+    pub killed: bool,
+    /// A run took him off the board who had never stood there wrongly since that run began.
+    pub flickered: bool,
+}
+
+pub struct Step {
+    pub who: Who,
+    pub does: &'static str,
+}
+
+#[derive(Clone, Copy)]
+pub enum Who {
+    User(usize),
+    Registrar(usize),
+    Run(usize),
+}
+
+pub type Steps = Vec<(Step, World)>;
+
+impl World {
+    pub fn beginnings(setting: &Setting) -> Vec<World> {
+        let mut worlds = Vec::new();
+        for bits in 0..8 {
+            let [a, b, board] = [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0];
+            let wanted = match setting.begin {
+                Begin::Anyhow => true,
+                Begin::NobodyMissing => board || !(a || b),
+            };
+            if wanted && (setting.registrars > 1 || !b) {
+                worlds.push(World {
+                    registered: [a, b],
+                    board,
+                    unaided: board,
+                    workers: Default::default(),
+                    runs: Default::default(),
+                    history: History {
+                        throughout: board && (a || b),
+                        ..History::default()
+                    },
+                });
+            }
+        }
+        worlds
+    }
+
+    /// Everything that may happen next.
+    pub fn steps(&self, setting: &Setting) -> Steps {
+        let mut steps = Steps::new();
+        for registrar in 0..setting.registrars {
+            kamailio_cfg::steps(setting, self, registrar, &mut steps);
+        }
+        run::steps(setting, self, &mut steps);
+        for (_, world) in &mut steps {
+            world.remember();
+        }
+        steps
+    }
+
+    fn remember(&mut self) {
+        let stale = self.board && !self.is_registered();
+        for run in &mut self.runs {
+            run.was_stale |= stale && run.is_under_way();
+        }
+        self.history.throughout &= self.is_registered();
+    }
+
+    /// The user begins to register.
+    pub fn comes(&mut self) {
+        self.history.gone = false;
+        for run in &mut self.runs {
+            run.gone = false;
+        }
+    }
+
+    /// He leaves a registrar, or kamailio.cfg takes it for that.
+    pub fn leaves(&mut self) {
+        self.history.here = false;
+        for run in &mut self.runs {
+            run.here = false;
+        }
+    }
+
+    pub fn is_registered(&self) -> bool {
+        self.registered.contains(&true)
+    }
+
+    pub fn workers_are_idle(&self) -> bool {
+        self.workers.as_flattened().iter().all(Worker::is_idle)
+    }
+
+    pub fn runs_are_over(&self) -> bool {
+        !self.runs.iter().any(Run::is_under_way)
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.workers_are_idle() && self.runs_are_over()
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        let text = match self.who {
+            Who::User(at) => format!("the user, at registrar {}: {}", at + 1, self.does),
+            Who::Registrar(at) => format!("kamailio.cfg of registrar {}: {}", at + 1, self.does),
+            Who::Run(number) => format!("run {}: {}", number + 1, self.does),
+        };
+        out.pad(&text)
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        let mark = |is: bool| if is { "yes" } else { "no " };
+        let [first, second] = self.registered.map(mark);
+        let board = mark(self.board);
+        write!(out, "registered: {first} {second} on the board: {board}")
+    }
+}
