@@ -10,7 +10,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         None => one_redis(),
         Some("cluster") => redis_cluster(),
-        // `cargo test some_name` hands its filter to every test binary.
+        // `cargo test some_name` hands its filter, and options for libtest, to every test binary.
         Some(_) => {}
     }
 }
@@ -21,8 +21,6 @@ const XYZ: &str = "ONLINE:xyz.voip.ca";
 fn one_redis() {
     let mut lab = Lab::with(KamailioOptions {
         naive: true,
-        // The event route of kamailio.cfg.example would tell Redis who has expired; the naive fragment has none.
-        defines: vec![r#"ONLINE_DOMAIN="elsewhere""#.into()],
         ..KamailioOptions::default()
     });
     let story = Story::begin(&lab.kamailio, &[lab.redis.url()]);
