@@ -1,6 +1,6 @@
 //! The proof of a dump: a page is read whole and right, however it arrives, or it is not believed.
 
-use crate::lab::{HttpStub, Redis, Reply, capture};
+use crate::lab::{HttpStub, Redis, Reply, capture, kamonline};
 use kamonline::cli::Cli;
 use kamonline::config::Config;
 use kamonline::failure::{Exit, Failure};
@@ -144,4 +144,27 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
     assert_eq!(stub.requests().len(), reply.len() - head);
     assert_eq!(redis.calls("srem"), 0);
     assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["100", "101", "gone"]);
+}
+
+#[test]
+fn a_forged_reply_leaves_redis_untouched() {
+    let page = String::from_utf8(body("5.6.3/three.brief")).unwrap();
+    let line = "\t\t\tAoR: 101@abc.voip.ca<br/>";
+    let redis = Redis::start();
+    redis.add_many("ONLINE:abc.voip.ca", ["100", "101", "gone"]);
+    for forged in [
+        String::new(),
+        line.repeat(2),
+        line.replace("101", "666") + line,
+    ] {
+        let reply = HttpStub::page(page.replace(line, &forged));
+        let stub = HttpStub::serve(vec![Reply::Whole(reply)]);
+        let run = kamonline(&["--kamailio", &stub.url(), "--redis", &redis.url()]).expect(1);
+        assert!(
+            run.stderr.contains("a table says that it holds 3 AoRs"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["100", "101", "gone"]);
+    }
 }
