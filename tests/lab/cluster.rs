@@ -1,7 +1,7 @@
 //! A real Redis Cluster: three masters, a replica of each.
 
 use super::ports::free_port;
-use super::process::{program, run, until};
+use super::process::{program, until};
 use super::redis::{Redis, RedisOptions};
 use super::redis_client::RedisClient;
 use ::redis::cluster::{ClusterClient, ClusterConnection};
@@ -15,15 +15,10 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     pub fn start() -> Self {
-        let nodes: Vec<Redis> = (0..6).map(|_| node()).collect();
+        // On a busy machine two nodes may fail to meet, and redis-cli then waits for ever.
+        let nodes = std::iter::repeat_with(joined).take(3).flatten().next();
+        let nodes = nodes.expect("six nodes join to a cluster");
         let urls = nodes.iter().map(|node| node.url()).collect();
-        let addresses = nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port()));
-        run(Command::new(program("redis-cli", "redis-tools"))
-            .args(["--cluster", "create"])
-            .args(addresses)
-            .args(["--cluster-replicas", "1", "--cluster-yes"]));
         let cluster = RedisCluster {
             nodes: nodes.into_iter().map(Some).collect(),
             urls,
@@ -196,6 +191,25 @@ impl RedisCluster {
         let urls = self.nodes.iter().flatten().map(|node| node.url());
         ClusterClient::new(urls).unwrap().get_connection().unwrap()
     }
+}
+
+fn joined() -> Option<Vec<Redis>> {
+    let nodes: Vec<Redis> = (0..6).map(|_| node()).collect();
+    let addresses = nodes
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.port()));
+    let create = Command::new("timeout")
+        .args([
+            "30",
+            &program("redis-cli", "redis-tools"),
+            "--cluster",
+            "create",
+        ])
+        .args(addresses)
+        .args(["--cluster-replicas", "1", "--cluster-yes"])
+        .output()
+        .unwrap();
+    create.status.success().then_some(nodes)
 }
 
 fn is_master(node: &RedisClient) -> bool {
