@@ -253,6 +253,17 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     crate::aor::unescaped(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
+/// The root certificates in the PEM file that an option names, as bytes and as certificates: at least one.
+pub fn trusted(option: &str, file: &Path) -> Result<(Vec<u8>, Vec<Certificate>), Failure> {
+    let unusable = |why: String| Failure::usage(format!("{option} {}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+    if roots.is_empty() {
+        return Err(unusable("holds no certificate in PEM".into()));
+    }
+    Ok((pem, roots))
+}
+
 fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {
     // An administrator's proxy is no way to a registrar, and a redirect may lead anywhere.
     let mut builder = Client::builder()
@@ -260,14 +271,7 @@ fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {
         .no_proxy()
         .referer(false);
     if let Some(file) = ca {
-        let unusable =
-            |why: String| Failure::usage(format!("--kamailio-ca {}: {why}", file.display()));
-        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-        let roots =
-            Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
-        if roots.is_empty() {
-            return Err(unusable("holds no certificate in PEM".into()));
-        }
+        let (_, roots) = trusted("--kamailio-ca", file)?;
         builder = builder.tls_certs_only(roots);
     } else if url.scheme() == "http" {
         // Spares a run the loading of the system's certificates.

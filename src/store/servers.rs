@@ -14,7 +14,7 @@ use super::link::Link;
 use super::trouble::{self, Peer, Trouble};
 use super::{cluster, sentinel};
 use crate::failure::Failure;
-use crate::kamailio::Patience;
+use crate::kamailio::{Patience, trusted};
 use crate::shown::without_secrets;
 
 /// What the URLs of `--redis` are.
@@ -63,7 +63,9 @@ impl Servers {
             topology,
             infos,
             shown: shown.join(", "),
-            ca: ca.map(root).transpose()?,
+            ca: ca
+                .map(|file| trusted("--redis-ca", file).map(|(pem, _)| pem))
+                .transpose()?,
             patience,
         })
     }
@@ -133,17 +135,6 @@ impl Servers {
             root_cert,
         })
     }
-}
-
-fn root(file: &Path) -> Result<Vec<u8>, Failure> {
-    let unusable = |why: String| Failure::usage(format!("--redis-ca {}: {why}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(unusable("holds no certificate in PEM".into()));
-    }
-    Ok(pem)
 }
 
 fn info(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failure> {

@@ -90,19 +90,9 @@ impl Place {
     }
 }
 
-/// 100 is registered and in the set, 101 is stale, 102 missing.
-fn lab() -> Lab {
-    let lab = Lab::start();
-    lab.register("100@abc.voip.ca");
-    lab.register("102@abc.voip.ca");
-    lab.redis.command(&["SREM", "ONLINE:abc.voip.ca", "102"]);
-    lab.redis.add("ONLINE:abc.voip.ca", "101");
-    lab
-}
-
 #[test]
 fn every_outcome_is_told_and_promtool_finds_nothing_to_say() {
-    let lab = lab();
+    let lab = Lab::drifted();
     let place = Place::new();
     let run = |args: &[&str], code| {
         let option = place.option();
@@ -150,7 +140,7 @@ fn every_outcome_is_told_and_promtool_finds_nothing_to_say() {
 
 #[test]
 fn a_failure_keeps_the_last_success() {
-    let mut lab = lab();
+    let mut lab = Lab::drifted();
     let place = Place::new();
     let option = place.option();
     lab.kamailio.pause();
@@ -184,7 +174,7 @@ fn a_failure_keeps_the_last_success() {
 
 #[test]
 fn the_registrars_that_answered_are_counted_when_another_did_not() {
-    let (lab, place) = (lab(), Place::new());
+    let (lab, place) = (Lab::drifted(), Place::new());
     lab.run(&[
         "--kamailio=http://127.0.0.1:1/rpc",
         "--retries=0",
@@ -213,7 +203,7 @@ fn node_exporter_can_read_it_whatever_the_umask() {
 
 #[test]
 fn a_disk_that_takes_no_more_leaves_the_old_file_whole() {
-    let (lab, place) = (lab(), Place::new());
+    let (lab, place) = (Lab::drifted(), Place::new());
     let option = place.option();
     lab.run(&["--dry-run", &option]).expect(0);
     let old = fs::read(place.file()).unwrap();
@@ -259,7 +249,7 @@ fn limited(limit: &str, args: &[&str]) -> Run {
 
 #[test]
 fn a_place_that_cannot_be_written_is_an_error_and_the_run_is_done_all_the_same() {
-    let (lab, place) = (lab(), Place::new());
+    let (lab, place) = (Lab::drifted(), Place::new());
     let nowhere = format!(
         "--metrics-file={}/none/kamonline.prom",
         place.dir.path().display()

@@ -54,6 +54,16 @@ impl Lab {
         }
     }
 
+    /// Of abc.voip.ca, 100 is registered and in the set, 101 is stale, 102 missing.
+    pub fn drifted() -> Self {
+        let lab = Lab::start();
+        lab.register("100@abc.voip.ca");
+        lab.register("102@abc.voip.ca");
+        lab.redis.command(&["SREM", "ONLINE:abc.voip.ca", "102"]);
+        lab.redis.add("ONLINE:abc.voip.ca", "101");
+        lab
+    }
+
     /// The AoR is written as a phone sends it after `sip:`: `a%20b@abc.voip.ca`.
     pub fn register(&self, aor: &str) {
         self.kamailio.register(aor);
