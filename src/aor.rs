@@ -34,7 +34,7 @@ impl UserCase {
 
     pub fn same(self, a: &[u8], b: &[u8]) -> bool {
         match self {
-            UserCase::Ignored => a.eq_ignore_ascii_case(b),
+            UserCase::Ignored => a == b || a.eq_ignore_ascii_case(b),
             UserCase::Counts => a == b,
         }
     }

@@ -3,19 +3,21 @@
 //! - [`cli`] and [`config`]: what is asked of a run
 //! - [`aor`]: the vocabulary, and how users are matched
 //! - [`store`]: the presence sets in Redis, into [`sets`]
-//! - [`kamailio`]: a registrar's dump, proved whole, heard by a [`roll_call`]
+//! - [`kamailio`]: a registrar's dump, proved whole, heard by a [`roll_call`], into who is [`registered`]
 //! - [`plan`]: what is to be done, and the guard
 //! - [`report`]: what was found and done, told
 //!
-//! and the small parts: [`scope`], [`names`], [`shown`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`names`], [`index`], [`shown`], [`failure`], [`waiting`].
 
 pub mod aor;
 pub mod cli;
 pub mod config;
 pub mod failure;
+pub mod index;
 pub mod kamailio;
 pub mod names;
 pub mod plan;
+pub mod registered;
 pub mod report;
 pub mod roll_call;
 pub mod scope;
@@ -31,6 +33,7 @@ use std::time::Instant;
 use config::{Config, MissingUsers, Mode};
 use failure::Failure;
 use plan::Plan;
+use registered::Registered;
 use report::Outcome;
 use roll_call::RollCall;
 use sets::Sets;
@@ -84,15 +87,18 @@ fn call_the_roll<'a>(
     config: &'a Config,
     sets: &'a Sets,
     outcome: Option<&mut Outcome>,
-) -> Result<RollCall<'a>, Failure> {
-    let dumps = kamailio::dump_all(&config.registrars, || RollCall::begin(&config.rules, sets));
+) -> Result<Registered<'a>, Failure> {
+    let dumps = thread::scope(|threads| {
+        let begin = || RollCall::begin(&config.rules, sets, threads);
+        kamailio::dump_all(&config.registrars, begin)
+    });
     if let Some(outcome) = outcome {
         for (answer, dump) in outcome.registrars.iter_mut().zip(&dumps) {
             let Ok(dump) = dump else { continue };
             answer.server = dump.server.clone();
-            answer.aors = Some(dump.listener.aors);
-            if dump.listener.without_domain > 0 {
-                let count = counted(dump.listener.without_domain as usize, "AoR");
+            answer.aors = Some(dump.told.aors);
+            if dump.told.without_domain > 0 {
+                let count = counted(dump.told.without_domain as usize, "AoR");
                 outcome.warnings.push(format!(
                     "Kamailio at {}: {count} without a user, for no set",
                     answer.url
@@ -101,10 +107,8 @@ fn call_the_roll<'a>(
         }
     }
     let dumps = dumps.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut dumps = dumps.into_iter().map(|dump| dump.listener);
-    let mut registered = dumps
-        .next()
-        .unwrap_or_else(|| RollCall::begin(&config.rules, sets));
+    let mut dumps = dumps.into_iter().map(|dump| dump.told);
+    let mut registered = dumps.next().unwrap_or_else(|| Registered::nobody(sets));
     for other in dumps {
         registered.unite(other)?;
     }

@@ -1,12 +1,9 @@
-//! Many names in little memory: one buffer for their bytes, and a hash index over the forms under which they are found.
+//! Many names in little memory: one buffer for all of them.
 //!
-//! A million users cost about 35 bytes each here, where a `HashMap<String, _>` takes a hundred.
+//! With the index that finds it, a user costs about 35 bytes, where a `HashMap<String, _>` takes a hundred.
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use std::collections::HashMap;
-use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::failure::Failure;
@@ -15,108 +12,88 @@ use crate::failure::Failure;
 const MOST_BYTES: usize = 256 << 20;
 const MOST_NAMES: usize = 16 << 20;
 
-/// Names, each in a group (a key, a domain), numbered from 0 in the order they came.
+/// Names, each in a group (a key, a domain), in the order they came.
 #[derive(Default)]
 pub struct Names {
-    bytes: Vec<u8>,
-    entries: Vec<Entry>,
-    index: HashTable<Slot>,
-    /// Seeded anew in each run, since phones choose their names.
-    hasher: RandomState,
+    /// Of each name its group, its length, its bytes: to look at one is to wait for memory once.
+    records: Vec<u8>,
+    count: usize,
 }
 
-struct Entry {
-    end: u32,
-    group: u32,
+/// One of the names: where its record begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(u32);
+
+impl Name {
+    /// None of the names: there is not so much room.
+    pub const NONE: Name = Name(u32::MAX);
+
+    /// A number that no other of these names has, for a table of what is known of each.
+    pub fn slot(self) -> usize {
+        self.0 as usize / HEAD
+    }
 }
 
-/// A form in the index, and the name it is a form of.
-struct Slot {
-    hash: Hash,
-    name: u32,
-}
-
-/// Part of the hash of a form in a domain.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Hash(u32);
+/// The length of a record without the name.
+const HEAD: usize = 8;
 
 impl Names {
     pub fn count(&self) -> usize {
-        self.entries.len()
+        self.count
     }
 
-    pub fn add(&mut self, group: u32, name: &[u8]) -> Result<u32, Failure> {
-        if self.bytes.len() + name.len() > MOST_BYTES || self.entries.len() >= MOST_NAMES {
+    pub fn add(&mut self, group: u32, name: &[u8]) -> Result<Name, Failure> {
+        let start = self.records.len();
+        let bytes = start - self.count * HEAD + name.len();
+        if bytes > MOST_BYTES || self.count >= MOST_NAMES {
             return Err(
                 Failure::new("there are more than 16 million users, or 256 MiB of names")
                     .hint("that is no presence board: look at what the sets under --prefix hold"),
             );
         }
-        self.bytes.extend_from_slice(name);
-        self.entries.push(Entry {
-            end: self.bytes.len() as u32,
-            group,
-        });
-        Ok(self.entries.len() as u32 - 1)
+        self.records.extend_from_slice(&group.to_ne_bytes());
+        self.records
+            .extend_from_slice(&(name.len() as u32).to_ne_bytes());
+        self.records.extend_from_slice(name);
+        self.count += 1;
+        Ok(Name(start as u32))
     }
 
-    pub fn get(&self, name: u32) -> &[u8] {
-        let start = name
-            .checked_sub(1)
-            .map_or(0, |before| self.entries[before as usize].end);
-        &self.bytes[start as usize..self.entries[name as usize].end as usize]
+    pub fn get(&self, name: Name) -> &[u8] {
+        let start = name.0 as usize + HEAD;
+        &self.records[start..start + self.word(start - HEAD / 2) as usize]
     }
 
-    pub fn group(&self, name: u32) -> u32 {
-        self.entries[name as usize].group
+    pub fn group(&self, name: Name) -> u32 {
+        self.word(name.0 as usize)
     }
 
-    /// Forgets the names, and keeps their memory for others.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.entries.clear();
-        self.index.clear();
+    fn word(&self, at: usize) -> u32 {
+        let mut word = [0; 4];
+        word.copy_from_slice(&self.records[at..at + 4]);
+        u32::from_ne_bytes(word)
     }
 
-    pub fn hash(&self, domain: u32, form: &[u8]) -> Hash {
-        Hash(self.hasher.hash_one((domain, form)) as u32)
+    pub fn iter(&self) -> impl Iterator<Item = Name> + '_ {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let name = (next < self.records.len()).then_some(Name(next as u32))?;
+            next += HEAD + self.get(name).len();
+            Some(name)
+        })
     }
 
-    /// Lets `name` be found by a form of it.
-    pub fn index(&mut self, hash: Hash, name: u32) {
-        let slot = Slot { hash, name };
-        self.index
-            .insert_unique(hash.spread(), slot, |slot| slot.hash.spread());
+    /// What [`Name::slot`] is always less than.
+    pub fn slots(&self) -> usize {
+        self.records.len() / HEAD + 1
     }
 
-    /// The names that may have a form with this hash: the caller compares.
-    pub fn candidates(&self, hash: Hash) -> impl Iterator<Item = u32> + use<'_> {
-        self.index
-            .iter_hash(hash.spread())
-            .filter(move |slot| slot.hash == hash)
-            .map(|slot| slot.name)
-    }
-
-    /// Touches what looking for these will touch, so that it comes into the cache. One look-up waits four times for
-    /// memory, each time for the address of the next; many at a time wait together.
-    pub fn prefetch(&self, hashes: &[Hash]) {
-        let names: Vec<_> = hashes
-            .iter()
-            .filter_map(|hash| self.candidates(*hash).next())
-            .collect();
-        let ends: Vec<_> = names
-            .iter()
-            .map(|name| self.entries[*name as usize].end)
-            .collect();
-        let last = |end: &u32| self.bytes.get((*end as usize).checked_sub(1)?);
-        black_box(ends.iter().filter_map(last).fold(0, |sum, byte| sum ^ byte));
-    }
-}
-
-impl Hash {
-    /// The table takes its bucket from the low bits of a hash and its tag from the high ones.
-    fn spread(self) -> u64 {
-        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    /// Touches what looking at this one will touch, so that it comes into the cache; what is returned is of no use.
+    pub fn touch(&self, name: Name) -> u8 {
+        let start = name.0 as usize;
+        // Names are compared 32 bytes at a time, which may be in the next line of the cache.
+        let further = self.records.get(start + HEAD + 31);
+        self.records[start] ^ further.copied().unwrap_or_default()
     }
 }
 
@@ -139,12 +116,14 @@ impl Domains {
     }
 
     pub fn number(&self, domain: &[u8]) -> Option<u32> {
-        match domain.iter().any(u8::is_ascii_uppercase) {
+        // A registrar's are in lower case already.
+        let known = self.numbers.get(domain).copied();
+        match known.is_none() && domain.iter().any(u8::is_ascii_uppercase) {
             true => self
                 .numbers
                 .get(domain.to_ascii_lowercase().as_slice())
                 .copied(),
-            false => self.numbers.get(domain).copied(),
+            false => known,
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::failure::Failure;
-use crate::names::Names;
-use crate::roll_call::{RollCall, Rules};
+use crate::names::{Name, Names};
+use crate::registered::Registered;
+use crate::roll_call::Rules;
 use crate::sets::Sets;
 use crate::shown::counted;
 
@@ -33,9 +34,9 @@ pub struct Entry {
     /// Members that the set had.
     pub members: usize,
     /// Members who are not registered, for [`Sets::member`], in the order of their bytes.
-    pub stale: Vec<u32>,
+    pub stale: Vec<Name>,
     /// Users who are registered and in no set of the domain, for [`Plan::missing`], in the order of their bytes.
-    pub missing: Vec<u32>,
+    pub missing: Vec<Name>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +50,14 @@ pub struct Totals {
 }
 
 impl Plan {
-    pub fn new(rules: &Rules, sets: Rc<Sets>, registered: RollCall) -> Self {
+    pub fn new(rules: &Rules, sets: Rc<Sets>, registered: Registered) -> Self {
         let mut entries: Vec<Entry> = sets
             .keys
             .iter()
             .map(|key| entry(&key.name, sets.domains.name(key.domain)))
             .collect();
         let mut online = vec![0; sets.domains.count()];
-        for member in 0..sets.count() as u32 {
+        for member in sets.members().iter() {
             let key = sets.key_of(member) as usize;
             entries[key].members += 1;
             online[sets.keys[key].domain as usize] += registered.users(member);
@@ -67,7 +68,7 @@ impl Plan {
 
         let (aors, missing) = (registered.aors, registered.missing);
         let mut missing_of = vec![Vec::new(); missing.domains.count()];
-        for user in 0..missing.users.count() as u32 {
+        for user in missing.users.iter() {
             missing_of[missing.users.group(user) as usize].push(user);
         }
         let at: HashMap<_, _> = sets
@@ -120,7 +121,7 @@ impl Plan {
     }
 
     /// A missing user, as his registrar spells him.
-    pub fn missing(&self, user: u32) -> &[u8] {
+    pub fn missing(&self, user: Name) -> &[u8] {
         self.missing.get(user)
     }
 }

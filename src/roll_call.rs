@@ -1,16 +1,22 @@
-//! Who of the sets' members is online, and who is missing in the sets: measured while a dump streams in, so that the
-//! dump itself is never kept.
+//! A registrar's dump, heard while it streams in, so that the dump itself is never kept: which AoRs count, of which
+//! domain and user they are. Who that is, is looked up in another thread meanwhile.
+
+use std::mem;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope as Threads, ScopedJoinHandle};
 
 use crate::aor::{self, UserCase};
 use crate::failure::Failure;
 use crate::kamailio::{Heard, Listener};
-use crate::names::{Domains, Hash, Names};
+use crate::registered::{Batch, Missing, Registered};
 use crate::scope::Scope;
 use crate::sets::Sets;
 use crate::shown::Shown;
 
-/// How many users are looked up together.
+/// How many users are looked up together, and how many such batches may wait.
 const BATCH: usize = 256;
+const WAITING: usize = 16;
 
 /// How AoRs and sets are matched.
 pub struct Rules {
@@ -24,79 +30,42 @@ pub struct Rules {
     pub tables: Vec<String>,
 }
 
-/// One registrar's answer, or that of several, united.
-pub struct RollCall<'a> {
-    rules: &'a Rules,
-    sets: &'a Sets,
-    /// For each member of the sets.
-    present: Vec<Presence>,
-    pub missing: Missing,
-    /// AoRs in the tables that count, and those among them without a domain.
-    pub aors: u64,
-    pub without_domain: u64,
+/// The listener to one dump.
+pub struct RollCall<'scope, 'env> {
+    rules: &'env Rules,
+    sets: &'env Sets,
     tables: Vec<Vec<u8>>,
+    /// Whether the table being read does.
     counts: bool,
-    /// Users of domains that have a set, by their numbers, who are looked up when they are enough.
-    batch: Names,
-    hashes: Vec<Hash>,
+    aors: u64,
+    without_domain: u64,
+    /// Of domains that have no set.
+    missing: Missing,
+    batch: Batch,
+    batches: SyncSender<Batch>,
+    looking_up: ScopedJoinHandle<'scope, Result<Registered<'env>, Failure>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Presence {
-    Absent,
-    Online,
-    /// Online, and the first of those that stand for the same user: so users can be counted.
-    OnlineFirst,
-}
-
-/// The users who are registered and in no set of their domain.
-#[derive(Default)]
-pub struct Missing {
-    pub domains: Domains,
-    pub users: Names,
-}
-
-impl<'a> RollCall<'a> {
-    pub fn begin(rules: &'a Rules, sets: &'a Sets) -> Self {
+impl<'scope, 'env> RollCall<'scope, 'env> {
+    pub fn begin(
+        rules: &'env Rules,
+        sets: &'env Sets,
+        threads: &'scope Threads<'scope, 'env>,
+    ) -> Self {
+        let (batches, received) = sync_channel(WAITING);
+        let looking_up = threads.spawn(move || look_up(sets, received));
         Self {
             rules,
             sets,
-            present: vec![Presence::Absent; sets.count()],
-            missing: Missing::default(),
-            aors: 0,
-            without_domain: 0,
             tables: Vec::new(),
             counts: false,
-            batch: Names::default(),
-            hashes: Vec::with_capacity(BATCH),
+            aors: 0,
+            without_domain: 0,
+            missing: Missing::default(),
+            batch: Batch::default(),
+            batches,
+            looking_up,
         }
-    }
-
-    pub fn is_online(&self, member: u32) -> bool {
-        self.present[member as usize] != Presence::Absent
-    }
-
-    /// How many users this member adds to those who are online: the others who stand for the same user add none.
-    pub fn users(&self, member: u32) -> usize {
-        (self.present[member as usize] == Presence::OnlineFirst).into()
-    }
-
-    /// A user is online when any registrar has him.
-    pub fn unite(&mut self, other: RollCall) -> Result<(), Failure> {
-        for (mine, theirs) in self.present.iter_mut().zip(other.present) {
-            *mine = theirs.max(*mine);
-        }
-        let Missing { domains, users } = &other.missing;
-        for user in 0..users.count() as u32 {
-            self.missing.add(
-                self.rules.user_case,
-                domains.name(users.group(user)),
-                users.get(user),
-            )?;
-        }
-        self.aors += other.aors;
-        self.without_domain += other.without_domain;
-        Ok(())
     }
 
     fn aor(&mut self, aor: &[u8]) -> Result<(), Failure> {
@@ -110,10 +79,9 @@ impl<'a> RollCall<'a> {
             }
         };
         if let Some(domain) = self.sets.domains.number(domain) {
-            self.batch.add(domain, user)?;
-            self.hashes.push(self.sets.hash(domain, user));
-            if self.hashes.len() == BATCH {
-                self.look_up()?;
+            self.batch.add(self.sets, domain, user)?;
+            if self.batch.count() == BATCH {
+                self.pass_on();
             }
         } else if self.missing.domains.number(domain).is_some() || self.rules.scope.contains(domain)
         {
@@ -122,30 +90,25 @@ impl<'a> RollCall<'a> {
         Ok(())
     }
 
-    fn look_up(&mut self) -> Result<(), Failure> {
-        self.sets.prefetch(&self.hashes);
-        for (number, hash) in self.hashes.drain(..).enumerate() {
-            let (domain, user) = (
-                self.batch.group(number as u32),
-                self.batch.get(number as u32),
-            );
-            let mut presence = Presence::OnlineFirst;
-            for member in self.sets.standing_for(hash, domain, user) {
-                let known = &mut self.present[member as usize];
-                *known = presence.max(*known);
-                presence = Presence::Online;
-            }
-            if presence == Presence::OnlineFirst {
-                let domain = self.sets.domains.name(domain);
-                self.missing.add(self.rules.user_case, domain, user)?;
-            }
-        }
-        self.batch.clear();
-        Ok(())
+    fn pass_on(&mut self) {
+        // Whoever receives no more tells why in the end.
+        let _ = self.batches.send(mem::take(&mut self.batch));
     }
 }
 
-impl Listener for RollCall<'_> {
+fn look_up(sets: &Sets, batches: Receiver<Batch>) -> Result<Registered<'_>, Failure> {
+    // A Kamailio that prints a large page leaves time for it.
+    sets.index();
+    let mut registered = Registered::nobody(sets);
+    for batch in batches {
+        registered.look_up(&batch)?;
+    }
+    Ok(registered)
+}
+
+impl<'env> Listener for RollCall<'_, 'env> {
+    type Told = Registered<'env>;
+
     fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
         match heard {
             Heard::Table(name) => {
@@ -160,8 +123,7 @@ impl Listener for RollCall<'_> {
         }
     }
 
-    fn end(&mut self) -> Result<(), Failure> {
-        self.look_up()?;
+    fn end(mut self) -> Result<Registered<'env>, Failure> {
         if let Some(absent) = self
             .rules
             .tables
@@ -186,24 +148,13 @@ impl Listener for RollCall<'_> {
             ))
             .hint("give their domain with --default-domain DOMAIN, or set modparam(\"usrloc\", \"use_domain\", 1)"));
         }
-        Ok(())
-    }
-}
-
-impl Missing {
-    fn add(&mut self, case: UserCase, domain: &[u8], user: &[u8]) -> Result<(), Failure> {
-        if self.domains.is_full() {
-            return Err(Failure::new("its AoRs are of more than a million domains")
-                .hint("that is no presence board: look at what domains its registrar accepts"));
-        }
-        let domain = self.domains.number_or_add(domain);
-        let hash = self.users.hash(domain, &case.fold(user));
-        let known =
-            |name: u32| self.users.group(name) == domain && case.same(self.users.get(name), user);
-        if !self.users.candidates(hash).any(known) {
-            let name = self.users.add(domain, user)?;
-            self.users.index(hash, name);
-        }
-        Ok(())
+        self.pass_on();
+        drop(self.batches);
+        let found = self.looking_up.join();
+        let mut registered = found.unwrap_or_else(|panic| resume_unwind(panic))?;
+        registered.unite_missing(self.missing)?;
+        registered.aors = self.aors;
+        registered.without_domain = self.without_domain;
+        Ok(registered)
     }
 }

@@ -2,14 +2,18 @@
 
 use crate::aor::{UserCase, unescaped};
 use crate::failure::Failure;
-use crate::names::{Domains, Hash, Names};
+use crate::index::{Hash, Index};
+use crate::names::{Domains, Name, Names};
+use std::hint::black_box;
+use std::sync::OnceLock;
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
-    user_case: UserCase,
+    pub user_case: UserCase,
     pub keys: Vec<Key>,
     pub domains: Domains,
     members: Names,
+    index: OnceLock<Index>,
 }
 
 pub struct Key {
@@ -25,6 +29,7 @@ impl Sets {
             keys: Vec::new(),
             domains: Domains::default(),
             members: Names::default(),
+            index: OnceLock::new(),
         }
     }
 
@@ -35,22 +40,36 @@ impl Sets {
         self.keys.len() as u32 - 1
     }
 
-    /// Adds a member of a key's set. SSCAN may report one twice: he is added once.
-    pub fn add_member(&mut self, key: u32, member: &[u8]) -> Result<(), Failure> {
-        let domain = self.keys[key as usize].domain;
-        let folded = self.user_case.fold(member);
-        let hash = self.members.hash(domain, &folded);
-        let known = |name: u32| self.members.group(name) == key && self.members.get(name) == member;
-        if self.members.candidates(hash).any(known) {
-            return Ok(());
-        }
-        let name = self.members.add(key, member)?;
-        self.members.index(hash, name);
-        if let Some(plain) = unescaped(&folded) {
-            let plain = self.members.hash(domain, &self.user_case.fold(&plain));
-            self.members.index(plain, name);
+    pub fn add_member(&mut self, key: u32, member: &[u8]) -> Result<Name, Failure> {
+        // It does not know this one.
+        self.index.take();
+        self.members.add(key, member)
+    }
+
+    /// Adds a member who may have been added to the same `seen` before.
+    pub fn add_once(&mut self, seen: &mut Index, key: u32, member: &[u8]) -> Result<(), Failure> {
+        let hash = seen.hash(key, member);
+        let known = |name: Name| self.key_of(name) == key && self.member(name) == member;
+        if !seen.candidates(hash).any(known) {
+            seen.insert(hash, self.add_member(key, member)?);
         }
         Ok(())
+    }
+
+    /// Makes ready to look users up, which takes a while. Else the first look-up does.
+    pub fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let mut index = Index::with_room_for(self.count());
+            for name in self.members.iter() {
+                let domain = self.keys[self.key_of(name) as usize].domain;
+                let folded = self.user_case.fold(self.member(name));
+                index.insert(index.hash(domain, &folded), name);
+                if let Some(plain) = unescaped(&folded) {
+                    index.insert(index.hash(domain, &self.user_case.fold(&plain)), name);
+                }
+            }
+            index
+        })
     }
 
     /// How many members all sets together have.
@@ -58,36 +77,44 @@ impl Sets {
         self.members.count()
     }
 
-    pub fn member(&self, member: u32) -> &[u8] {
+    pub fn members(&self) -> &Names {
+        &self.members
+    }
+
+    pub fn member(&self, member: Name) -> &[u8] {
         self.members.get(member)
     }
 
     /// The number of the key whose set the member is in.
-    pub fn key_of(&self, member: u32) -> u32 {
+    pub fn key_of(&self, member: Name) -> u32 {
         self.members.group(member)
     }
 
-    /// By what [`Sets::standing_for`] finds a user of a domain.
+    /// By what [`Sets::candidates`] finds a user of a domain.
     pub fn hash(&self, domain: u32, user: &[u8]) -> Hash {
-        self.members.hash(domain, &self.user_case.fold(user))
+        self.index().hash(domain, &self.user_case.fold(user))
     }
 
-    /// To be called ahead of many calls of [`Sets::standing_for`].
-    pub fn prefetch(&self, hashes: &[Hash]) {
-        self.members.prefetch(hashes);
+    /// For many users at a time, since one after the other each would wait for memory: who may stand for which of
+    /// them, by the place of his hash, in their order. [`Sets::stands_for`] tells whether it is so.
+    pub fn candidates(&self, hashes: &[Hash]) -> Vec<(usize, Name)> {
+        let index = self.index();
+        black_box(hashes.iter().fold(0, |sum, hash| sum ^ index.touch(*hash)));
+        let mut candidates = Vec::with_capacity(2 * hashes.len());
+        for (place, hash) in hashes.iter().enumerate() {
+            index
+                .candidates(*hash)
+                .for_each(|name| candidates.push((place, name)));
+        }
+        let touch = |sum, (_, name): &(usize, Name)| sum ^ self.members.touch(*name);
+        black_box(candidates.iter().fold(0, touch));
+        candidates
     }
 
-    /// Every member that stands for a user of a domain, in this or that spelling.
-    pub fn standing_for<'a>(
-        &'a self,
-        hash: Hash,
-        domain: u32,
-        user: &'a [u8],
-    ) -> impl Iterator<Item = u32> + 'a {
-        self.members.candidates(hash).filter(move |member| {
-            self.keys[self.key_of(*member) as usize].domain == domain
-                && self.user_case.stands_for(self.member(*member), user)
-        })
+    /// Whether a member stands for a user of a domain, in this or that spelling.
+    pub fn stands_for(&self, member: Name, domain: u32, user: &[u8]) -> bool {
+        self.keys[self.key_of(member) as usize].domain == domain
+            && self.user_case.stands_for(self.member(member), user)
     }
 }
 
@@ -97,7 +124,10 @@ mod tests {
 
     fn standing_for(sets: &Sets, user: &str) -> Vec<String> {
         let mut found: Vec<_> = sets
-            .standing_for(sets.hash(0, user.as_bytes()), 0, user.as_bytes())
+            .candidates(&[sets.hash(0, user.as_bytes())])
+            .into_iter()
+            .map(|(_, member)| member)
+            .filter(|member| sets.stands_for(*member, 0, user.as_bytes()))
             .map(|member| String::from_utf8(sets.member(member).to_vec()).unwrap())
             .collect();
         found.sort();
@@ -107,6 +137,7 @@ mod tests {
     #[test]
     fn every_spelling_of_a_user_is_found() {
         let mut sets = Sets::new(UserCase::Ignored);
+        let mut seen = Index::default();
         let lower = sets.add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca");
         let mixed = sets.add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca");
         for (key, member) in [
@@ -116,7 +147,7 @@ mod tests {
             (lower, "bob"),
             (lower, "alice"),
         ] {
-            sets.add_member(key, member.as_bytes()).unwrap();
+            sets.add_once(&mut seen, key, member.as_bytes()).unwrap();
         }
         assert_eq!(sets.count(), 4, "the member reported twice counts once");
         assert_eq!(standing_for(&sets, "alice"), ["%41lice", "Alice", "alice"]);
@@ -130,12 +161,9 @@ mod tests {
         let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc");
         let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz");
         sets.add_member(abc, b"100").unwrap();
-        sets.add_member(xyz, b"100").unwrap();
+        let other = sets.add_member(xyz, b"100").unwrap();
         let domain = sets.keys[xyz as usize].domain;
-        assert_eq!(
-            sets.standing_for(sets.hash(domain, b"100"), domain, b"100")
-                .collect::<Vec<_>>(),
-            [1]
-        );
+        assert_eq!(sets.candidates(&[sets.hash(domain, b"100")]), [(0, other)]);
+        assert!(sets.stands_for(other, domain, b"100") && !sets.stands_for(other, 0, b"100"));
     }
 }

@@ -29,10 +29,13 @@ pub enum Heard<'a> {
 
 /// Who hears a dump out. One that was broken off is dropped, and the next one begins anew.
 pub trait Listener {
+    /// What it makes of the dump.
+    type Told;
+
     fn hear(&mut self, heard: Heard) -> Result<(), Failure>;
 
-    /// Whether the dump, which was whole, may be acted upon; else why not.
-    fn end(&mut self) -> Result<(), Failure>;
+    /// The dump was whole. What it makes of it, or why nobody may act upon it.
+    fn end(self) -> Result<Self::Told, Failure>;
 }
 
 /// How a registrar is asked (`--rpc`).
@@ -68,8 +71,8 @@ struct Login {
 }
 
 /// What one registrar answered.
-pub struct Dump<L> {
-    pub listener: L,
+pub struct Dump<Told> {
+    pub told: Told,
     /// The `Server` header, for instance `kamailio (5.6.3 (x86_64/linux))`.
     pub server: Option<String>,
 }
@@ -100,7 +103,7 @@ impl Registrar {
     }
 
     /// Asks for the dump, and has a listener hear all of it.
-    pub fn dump<L: Listener>(&self, begin: impl Fn() -> L) -> Result<Dump<L>, Failure> {
+    pub fn dump<L: Listener>(&self, begin: impl Fn() -> L) -> Result<Dump<L::Told>, Failure> {
         let mut tries_left = self.patience.retries;
         let mut pause = Duration::from_millis(200);
         loop {
@@ -119,7 +122,7 @@ impl Registrar {
         }
     }
 
-    fn ask<L: Listener>(&self, mut listener: L) -> Result<Dump<L>, Broken> {
+    fn ask<L: Listener>(&self, mut listener: L) -> Result<Dump<L::Told>, Broken> {
         let response = self.request().timeout(self.patience.timeout).send()?;
         let server = response
             .headers()
@@ -140,8 +143,8 @@ impl Registrar {
         };
         match whole {
             Ok(()) => {
-                listener.end()?;
-                Ok(Dump { listener, server })
+                let told = listener.end()?;
+                Ok(Dump { told, server })
             }
             Err(Broken::Refused { status, body, .. }) => Err(Broken::Refused {
                 status,
@@ -172,10 +175,10 @@ impl Registrar {
 }
 
 /// Asks every registrar, several of them at the same time; what they say, in the order given.
-pub fn dump_all<L: Listener + Send>(
+pub fn dump_all<L: Listener<Told: Send>>(
     registrars: &[Registrar],
     begin: impl Fn() -> L + Sync,
-) -> Vec<Result<Dump<L>, Failure>> {
+) -> Vec<Result<Dump<L::Told>, Failure>> {
     match registrars {
         [registrar] => vec![registrar.dump(begin)],
         _ => thread::scope(|scope| {

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, MissingUsers, Mode};
 use crate::failure::{Exit, Failure};
+use crate::names::Name;
 use crate::plan::{Entry, Plan};
 
 /// A run, as far as it came.
@@ -24,8 +25,8 @@ pub struct Outcome {
     pub plan: Option<Plan>,
     pub removed: usize,
     pub added: usize,
-    /// Members who were removed and put back, by their number in the plan's sets, ascending.
-    pub restored: Vec<u32>,
+    /// Members who were removed and put back, of the plan's sets, ascending.
+    pub restored: Vec<Name>,
     pub warnings: Vec<String>,
     pub failure: Option<Failure>,
 }
@@ -124,7 +125,7 @@ impl Outcome {
     }
 
     /// The members of an entry who were removed and put back.
-    fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = u32> + 'a {
+    fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
         entry
             .stale
             .iter()

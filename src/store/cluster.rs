@@ -23,7 +23,6 @@ const RETRIES: u32 = 3;
 pub struct Cluster {
     connection: ClusterConnection,
     pub masters: Vec<Node>,
-    unsent: Vec<Cmd>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +78,6 @@ pub fn connect(servers: &Servers) -> Result<Link, Trouble> {
         Ok(Cluster {
             connection,
             masters,
-            unsent: Vec::new(),
         })
     });
     // Not given up before the redis crate gives up: it would send a removal again behind the back of the second look.
@@ -165,14 +163,9 @@ fn address(node: &Value) -> RedisResult<(Option<String>, u16)> {
 }
 
 impl Cluster {
-    /// Commands are sent together, when their replies are asked for.
-    pub fn send(&mut self, command: Cmd) {
-        self.unsent.push(command);
-    }
-
-    pub fn replies(&mut self) -> VecDeque<RedisResult<Value>> {
-        let unsent = std::mem::take(&mut self.unsent);
-        let replies = self.send_together(&unsent);
+    /// Sends commands together, each to the master of its key.
+    pub fn replies(&mut self, commands: &[Cmd]) -> VecDeque<RedisResult<Value>> {
+        let replies = self.send_together(commands);
         replies.unwrap_or_else(|error| VecDeque::from([Err(error)]))
     }
 

@@ -18,8 +18,9 @@ pub struct Link {
     /// Whom an error is about.
     pub peer: Peer,
     timeout: Duration,
-    /// How many replies are still to be received.
-    owed: usize,
+    /// What was sent together, and is to be answered.
+    portions: VecDeque<Vec<Cmd>>,
+    /// To the portion before them.
     replies: VecDeque<RedisResult<Value>>,
 }
 
@@ -64,25 +65,35 @@ impl Link {
             to: Some(to),
             peer,
             timeout,
-            owed: 0,
+            portions: VecDeque::new(),
             replies: VecDeque::new(),
         }
     }
 
-    pub fn send(&mut self, command: Cmd) -> RedisResult<()> {
-        match self.to.as_mut().ok_or_else(late)? {
-            To::One(connection) => connection.send_packed_command(&command.get_packed_command())?,
-            To::Cluster(cluster) => cluster.send(command),
+    /// Sends commands in one packet: each by itself costs more than what it asks for.
+    pub fn send(&mut self, portion: Vec<Cmd>) -> RedisResult<()> {
+        if let To::One(connection) = self.to.as_mut().ok_or_else(late)? {
+            let mut packed = Vec::new();
+            for command in &portion {
+                command.write_packed_command(&mut packed);
+            }
+            connection.send_packed_command(&packed)?;
         }
-        self.owed += 1;
+        self.portions.push_back(portion);
         Ok(())
+    }
+
+    /// Whether Redis has enough to do: a portion whose replies are awaited, and two more, since it sends the rest of a
+    /// long reply only after the command that follows.
+    pub fn is_busy(&self) -> bool {
+        self.portions.len() >= 3
     }
 
     /// The reply to the oldest command without one.
     pub fn receive(&mut self) -> RedisResult<Value> {
         if self.replies.is_empty() {
-            let owed = std::mem::take(&mut self.owed);
-            self.replies = self.exchange(move |to| to.replies(owed))?;
+            let portion = self.portions.pop_front().unwrap_or_default();
+            self.replies = self.exchange(move |to| to.replies(&portion))?;
         }
         let reply = self.replies.pop_front();
         reply
@@ -143,12 +154,13 @@ pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> RedisResult<u64> {
 }
 
 impl To {
-    fn replies(&mut self, owed: usize) -> VecDeque<RedisResult<Value>> {
+    fn replies(&mut self, portion: &[Cmd]) -> VecDeque<RedisResult<Value>> {
         match self {
-            To::Cluster(cluster) => cluster.replies(),
+            To::Cluster(cluster) => cluster.replies(portion),
             To::One(connection) => {
                 let mut replies = VecDeque::new();
-                while replies.len() < owed && replies.back().is_none_or(RedisResult::is_ok) {
+                while replies.len() < portion.len() && replies.back().is_none_or(RedisResult::is_ok)
+                {
                     replies.push_back(connection.recv_response());
                 }
                 replies

@@ -26,8 +26,10 @@ use trouble::Trouble;
 
 /// How many members one SREM or SADD names.
 const WRITE_COUNT: usize = 1_000;
-/// Commands sent ahead of their replies. Redis runs those of one client in a row.
-const WRITES_IN_FLIGHT: usize = 4;
+/// What Redis is given to remove or to add in a row, in members.
+const WRITE_PORTION: usize = 2_000;
+/// What any command costs, in members.
+const COMMAND: usize = 50;
 
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {
@@ -172,16 +174,21 @@ fn write(
 ) -> RedisResult<()> {
     let mut sent = *confirmed;
     while *confirmed < chunks.len() {
-        while sent < chunks.len().min(*confirmed + WRITES_IN_FLIGHT) {
-            let (key, members) = chunks[sent];
-            let mut command = redis::cmd(match verb {
-                Verb::Remove => "SREM",
-                Verb::Add => "SADD",
-            });
-            command.arg(key).arg(members);
-            sent += 1;
+        while !link.is_busy() && sent < chunks.len() {
+            let (mut portion, mut work) = (Vec::new(), 0);
+            while work < WRITE_PORTION && sent < chunks.len() {
+                let (key, members) = chunks[sent];
+                let mut command = redis::cmd(match verb {
+                    Verb::Remove => "SREM",
+                    Verb::Add => "SADD",
+                });
+                command.arg(key).arg(members);
+                portion.push(command);
+                work += members.len() + COMMAND;
+                sent += 1;
+            }
             *unsure = sent - *confirmed;
-            link.send(command)?;
+            link.send(portion)?;
         }
         match link.receive() {
             Ok(_) => {}

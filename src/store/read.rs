@@ -5,8 +5,9 @@ use std::collections::{HashSet, VecDeque};
 use redis::{Cmd, ErrorKind, RedisResult, Value};
 
 use super::link::{Link, advanced};
-use super::trouble;
+use super::{COMMAND, trouble};
 use crate::failure::Failure;
+use crate::index::Index;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
 
@@ -14,9 +15,9 @@ use crate::sets::Sets;
 const SCAN_COUNT: usize = 5_000;
 pub const SSCAN_COUNT: usize = 2_000;
 /// A set of at most so many members is read at once, by SMEMBERS: it costs Redis a quarter of what SSCAN does.
-const MOST_AT_ONCE: usize = 20_000;
-/// What Redis is given to do ahead of its replies, in members of SMEMBERS: it does that of one client in a row.
-const WORK_AHEAD: usize = 20_000;
+const MOST_AT_ONCE: usize = 10_000;
+/// What Redis is given to do together, in members of SMEMBERS.
+const PORTION: usize = 5_000;
 const SIZES_AHEAD: usize = 1_000;
 /// Of keys: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
@@ -27,10 +28,20 @@ type Read = Result<(Sets, Vec<Vec<u8>>), Failure>;
 pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
     let mut sets = Sets::new(rules.user_case);
     let mut others = Vec::new();
+    // SSCAN may report a member twice.
+    let mut seen = Index::default();
     let mut ahead = parts(link, rules, &mut sets, &mut others)?;
     let mut in_flight = VecDeque::new();
-    send_ahead(link, &sets, &mut ahead, &mut in_flight)?;
-    while let Some(part) = in_flight.pop_front() {
+    loop {
+        // Redis goes on with the next portion while this one is read.
+        while !link.is_busy() && !ahead.is_empty() {
+            let portion = portion(&mut ahead);
+            link.send(portion.iter().map(|part| part.command(&sets)).collect())?;
+            in_flight.extend(portion);
+        }
+        let Some(part) = in_flight.pop_front() else {
+            return Ok(Ok((sets, others)));
+        };
         let (members, next) = match link.receive().and_then(|reply| part.read(reply)) {
             Ok(read) => read,
             Err(error) if trouble::is_wrong_type(&error) => {
@@ -42,15 +53,16 @@ pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
         if let Some(share) = next {
             ahead.push_front(Part { share, ..part });
         }
-        // Redis goes on while these are added.
-        send_ahead(link, &sets, &mut ahead, &mut in_flight)?;
         for member in members {
-            if let Err(failure) = sets.add_member(part.key, &member) {
+            let added = match part.share {
+                Share::Whole(_) => sets.add_member(part.key, &member).map(drop),
+                Share::From { .. } => sets.add_once(&mut seen, part.key, &member),
+            };
+            if let Err(failure) = added {
                 return Ok(Err(failure));
             }
         }
     }
-    Ok(Ok((sets, others)))
 }
 
 /// What one command reads of the set of a key.
@@ -87,8 +99,7 @@ impl Part {
 
     fn work(&self) -> usize {
         match self.share {
-            // Any command costs as much as some members do.
-            Share::Whole(members) => members + 50,
+            Share::Whole(members) => members + COMMAND,
             Share::From { .. } => 4 * SSCAN_COUNT,
         }
     }
@@ -116,9 +127,7 @@ fn parts(
 ) -> RedisResult<VecDeque<Part>> {
     let mut parts = VecDeque::new();
     for keys in keys(link, rules)?.chunks(SIZES_AHEAD) {
-        for key in keys {
-            link.send(command("SCARD", key))?;
-        }
+        link.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
         for key in keys {
             let members = match link.receive() {
                 Ok(members) => redis::from_redis_value(members)?,
@@ -142,25 +151,15 @@ fn parts(
     Ok(parts)
 }
 
-/// Gives Redis its work in portions, so that hundreds of small sets do not take hundreds of packets.
-fn send_ahead(
-    link: &mut Link,
-    sets: &Sets,
-    ahead: &mut VecDeque<Part>,
-    in_flight: &mut VecDeque<Part>,
-) -> RedisResult<()> {
-    let mut work: usize = in_flight.iter().map(Part::work).sum();
-    if work > WORK_AHEAD * 3 / 4 {
-        return Ok(());
-    }
-    while work < WORK_AHEAD
+fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
+    let (mut portion, mut work) = (Vec::new(), 0);
+    while work < PORTION
         && let Some(part) = ahead.pop_front()
     {
-        link.send(part.command(sets))?;
         work += part.work();
-        in_flight.push_back(part);
+        portion.push(part);
     }
-    Ok(())
+    portion
 }
 
 /// The keys under the prefix in scope, each once: SCAN may report one twice.

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::thread;
 
 use kamonline::aor::UserCase;
 use kamonline::failure::Failure;
 use kamonline::kamailio::{Heard, Listener};
 use kamonline::plan::Plan;
+use kamonline::registered::Registered;
 use kamonline::roll_call::{RollCall, Rules};
 use kamonline::scope::Scope;
 use kamonline::sets::Sets;
@@ -97,18 +99,20 @@ impl Scenario {
             }
         }
         let sets = Rc::new(sets);
-        let mut united = RollCall::begin(&rules, &sets);
-        for told in &self.registrars {
-            let mut call = RollCall::begin(&rules, &sets);
-            for told in told {
-                call.hear(match told {
-                    Told::Table(name) => Heard::Table(name),
-                    Told::Aor(aor) => Heard::Aor(aor),
-                })?;
+        let mut united = Registered::nobody(&sets);
+        thread::scope(|threads| {
+            for told in &self.registrars {
+                let mut call = RollCall::begin(&rules, &sets, threads);
+                for told in told {
+                    call.hear(match told {
+                        Told::Table(name) => Heard::Table(name),
+                        Told::Aor(aor) => Heard::Aor(aor),
+                    })?;
+                }
+                united.unite(call.end()?)?;
             }
-            call.end()?;
-            united.unite(call)?;
-        }
+            Ok(())
+        })?;
         Ok(Plan::new(&rules, sets.clone(), united))
     }
 
