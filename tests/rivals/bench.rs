@@ -41,6 +41,8 @@ fn main() {
         big_queues: true,
         private_memory_mb: 256,
         shared_memory_mb: 2048,
+        // usrloc's default. More often, its look at every contact would take one of the processors.
+        timer_interval: 60,
         ..KamailioOptions::default()
     });
     let dir = lab::temp_dir();
