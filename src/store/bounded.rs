@@ -1,7 +1,7 @@
 //! Bounds on how long the other side can make us wait, and on how much it can make us keep.
 
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,11 @@ pub fn within<T: Send + 'static>(
 ) -> RedisResult<T> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(job()));
+    wait(timeout, &told)
+}
+
+/// What another thread tells, unless that takes too long or too much.
+pub fn wait<T>(timeout: Duration, told: &Receiver<T>) -> RedisResult<T> {
     let started = Instant::now();
     let mut before = None;
     loop {

@@ -1,33 +1,44 @@
 //! A connection on which commands can be sent ahead of their replies, and on which no wait is longer than its bound.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value};
 
-use super::bounded::{late, within};
+use super::bounded::{late, wait, within};
 use super::cluster::{Cluster, Node};
 use super::trouble::Peer;
 
 /// A Redis holds 2^32 keys, and a set as many members: a SCAN that takes more calls than these does not end.
 const MOST_CALLS: u64 = (1 << 32) / super::read::SSCAN_COUNT as u64;
 
+/// How many portions Redis is given ahead of their replies: it sends the rest of a long reply only after the command
+/// that follows. One more waits here.
+const IN_FLIGHT: usize = 3;
+
 pub struct Link {
-    /// None once a reply did not come in time.
-    to: Option<To>,
     /// Whom an error is about.
     pub peer: Peer,
     timeout: Duration,
-    /// What was sent together, and is to be answered.
-    portions: VecDeque<Vec<Cmd>>,
-    /// To the portion before them.
-    replies: VecDeque<RedisResult<Value>>,
+    /// Those to be scanned; None is the only server.
+    masters: Vec<Option<Node>>,
+    /// Who talks to Redis, so that the next replies are read while one is looked at. None once one did not come in time.
+    thread: Option<(Sender<Portion>, Receiver<Replies>)>,
+    /// Portions without replies.
+    awaited: usize,
+    replies: Replies,
 }
 
-enum To {
-    One(Connection),
-    Cluster(Box<Cluster>),
+/// Commands that are sent together: each by itself costs more than what it asks for.
+struct Portion {
+    /// None is the only server, or the masters of the keys.
+    to: Option<Node>,
+    commands: Vec<Cmd>,
 }
+
+type Replies = VecDeque<RedisResult<Value>>;
 
 impl Link {
     /// One server, unless it is a node of a cluster, which holds a part of the sets only, or a sentinel.
@@ -52,48 +63,60 @@ impl Link {
             .as_deref()
         {
             Some(mode @ ("cluster" | "sentinel")) => other(mode),
-            _ => Ok(Self::new(To::One(connection), peer, timeout)),
+            _ => Ok(Self::new(vec![None], peer, timeout, |portions, tell| {
+                talk_to_one(connection, portions, tell)
+            })),
         }
     }
 
     pub fn to_cluster(cluster: Cluster, timeout: Duration) -> Self {
-        Self::new(To::Cluster(Box::new(cluster)), Peer::Member(None), timeout)
+        let masters = cluster.masters.iter().cloned().map(Some).collect();
+        Self::new(masters, Peer::Member(None), timeout, |portions, tell| {
+            talk_to_cluster(cluster, portions, tell)
+        })
     }
 
-    fn new(to: To, peer: Peer, timeout: Duration) -> Self {
+    fn new(
+        masters: Vec<Option<Node>>,
+        peer: Peer,
+        timeout: Duration,
+        talk: impl FnOnce(Receiver<Portion>, Sender<Replies>) + Send + 'static,
+    ) -> Self {
+        let (send, portions) = channel();
+        let (tell, told) = channel();
+        thread::spawn(move || talk(portions, tell));
         Self {
-            to: Some(to),
             peer,
             timeout,
-            portions: VecDeque::new(),
-            replies: VecDeque::new(),
+            masters,
+            thread: Some((send, told)),
+            awaited: 0,
+            replies: Replies::new(),
         }
     }
 
-    /// Sends commands in one packet: each by itself costs more than what it asks for.
-    pub fn send(&mut self, portion: Vec<Cmd>) -> RedisResult<()> {
-        if let To::One(connection) = self.to.as_mut().ok_or_else(late)? {
-            let mut packed = Vec::new();
-            for command in &portion {
-                command.write_packed_command(&mut packed);
-            }
-            connection.send_packed_command(&packed)?;
-        }
-        self.portions.push_back(portion);
-        Ok(())
+    pub fn send(&mut self, commands: Vec<Cmd>) -> RedisResult<()> {
+        self.send_to(None, commands)
     }
 
-    /// Whether Redis has enough to do: a portion whose replies are awaited, and two more, since it sends the rest of a
-    /// long reply only after the command that follows.
+    fn send_to(&mut self, to: Option<Node>, commands: Vec<Cmd>) -> RedisResult<()> {
+        let (send, _) = self.thread.as_ref().ok_or_else(late)?;
+        self.awaited += 1;
+        send.send(Portion { to, commands }).map_err(|_| late())
+    }
+
+    /// Whether Redis has enough to do.
     pub fn is_busy(&self) -> bool {
-        self.portions.len() >= 3
+        self.awaited > IN_FLIGHT
     }
 
     /// The reply to the oldest command without one.
     pub fn receive(&mut self) -> RedisResult<Value> {
         if self.replies.is_empty() {
-            let portion = self.portions.pop_front().unwrap_or_default();
-            self.replies = self.exchange(move |to| to.replies(&portion))?;
+            let (send, told) = self.thread.take().ok_or_else(late)?;
+            self.replies = wait(self.timeout, &told)?;
+            self.thread = Some((send, told));
+            self.awaited -= 1;
         }
         let reply = self.replies.pop_front();
         reply
@@ -107,20 +130,15 @@ impl Link {
         scan: impl Fn(u64) -> Cmd,
         mut read: impl FnMut(Value) -> RedisResult<u64>,
     ) -> RedisResult<()> {
-        let masters = match &self.to {
-            Some(To::Cluster(cluster)) => cluster.masters.iter().cloned().map(Some).collect(),
-            _ => vec![None],
-        };
         let peer = self.peer.clone();
-        for master in masters {
+        for master in self.masters.clone() {
             if let Some(Node { host, port }) = &master {
                 self.peer = Peer::Member(Some(format!("{host}:{port}")));
             }
             let (mut cursor, mut calls) = (0, 0);
             loop {
-                let (master, command) = (master.clone(), scan(cursor));
-                let reply = self.exchange(move |to| to.ask(master.as_ref(), &command))??;
-                cursor = advanced(cursor, read(reply)?, &mut calls)?;
+                self.send_to(master.clone(), vec![scan(cursor)])?;
+                cursor = advanced(cursor, read(self.receive()?)?, &mut calls)?;
                 if cursor == 0 {
                     break;
                 }
@@ -128,19 +146,6 @@ impl Link {
         }
         self.peer = peer;
         Ok(())
-    }
-
-    fn exchange<T: Send + 'static>(
-        &mut self,
-        job: impl FnOnce(&mut To) -> T + Send + 'static,
-    ) -> RedisResult<T> {
-        let mut to = self.to.take().ok_or_else(late)?;
-        let (to, done) = within(self.timeout, move || {
-            let done = job(&mut to);
-            (to, done)
-        })?;
-        self.to = Some(to);
-        Ok(done)
     }
 }
 
@@ -153,26 +158,55 @@ pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> RedisResult<u64> {
     Ok(next)
 }
 
-impl To {
-    fn replies(&mut self, portion: &[Cmd]) -> VecDeque<RedisResult<Value>> {
-        match self {
-            To::Cluster(cluster) => cluster.replies(portion),
-            To::One(connection) => {
-                let mut replies = VecDeque::new();
-                while replies.len() < portion.len() && replies.back().is_none_or(RedisResult::is_ok)
-                {
-                    replies.push_back(connection.recv_response());
-                }
-                replies
+fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Sender<Replies>) {
+    let mut in_flight = VecDeque::new();
+    loop {
+        while in_flight.len() < IN_FLIGHT {
+            let next = match in_flight.is_empty() {
+                true => portions.recv().ok(),
+                false => portions.try_recv().ok(),
+            };
+            let Some(Portion { commands, .. }) = next else {
+                break;
+            };
+            let mut packed = Vec::new();
+            for command in &commands {
+                command.write_packed_command(&mut packed);
             }
+            let sent = connection.send_packed_command(&packed);
+            in_flight.push_back(sent.map(|()| commands.len()));
+        }
+        let replies = match in_flight.pop_front() {
+            Some(Ok(count)) => received(&mut connection, count),
+            Some(Err(error)) => Replies::from([Err(error)]),
+            None => return,
+        };
+        if tell.send(replies).is_err() {
+            return;
         }
     }
+}
 
-    fn ask(&mut self, master: Option<&Node>, command: &Cmd) -> RedisResult<Value> {
-        match (self, master) {
-            (To::Cluster(cluster), Some(master)) => cluster.ask(master, command),
-            (To::One(connection), _) => command.query(connection),
-            (To::Cluster(_), None) => Err((ErrorKind::Client, "no node was asked").into()),
+/// As many replies, or up to the error that ends them.
+fn received(connection: &mut Connection, count: usize) -> Replies {
+    let mut replies = Replies::new();
+    while replies.len() < count && replies.back().is_none_or(RedisResult::is_ok) {
+        replies.push_back(connection.recv_response());
+    }
+    replies
+}
+
+fn talk_to_cluster(mut cluster: Cluster, portions: Receiver<Portion>, tell: Sender<Replies>) {
+    for Portion { to, commands } in portions {
+        let replies = match to {
+            Some(master) => commands
+                .iter()
+                .map(|command| cluster.ask(&master, command))
+                .collect(),
+            None => cluster.replies(&commands),
+        };
+        if tell.send(replies).is_err() {
+            return;
         }
     }
 }

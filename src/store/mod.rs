@@ -28,8 +28,8 @@ use trouble::Trouble;
 const WRITE_COUNT: usize = 1_000;
 /// What Redis is given to remove or to add in a row, in members.
 const WRITE_PORTION: usize = 2_000;
-/// What any command costs, in members.
-const COMMAND: usize = 50;
+/// What any command costs Redis, in members.
+const COMMAND: usize = 10;
 
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {

@@ -18,7 +18,8 @@ pub const SSCAN_COUNT: usize = 2_000;
 const MOST_AT_ONCE: usize = 10_000;
 /// What Redis is given to do together, in members of SMEMBERS.
 const PORTION: usize = 5_000;
-const SIZES_AHEAD: usize = 1_000;
+/// For how many keys SCARD is sent together.
+const SIZES: usize = 1_000;
 /// Of keys: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -126,27 +127,31 @@ fn parts(
     others: &mut Vec<Vec<u8>>,
 ) -> RedisResult<VecDeque<Part>> {
     let mut parts = VecDeque::new();
-    for keys in keys(link, rules)?.chunks(SIZES_AHEAD) {
-        link.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
-        for key in keys {
-            let members = match link.receive() {
-                Ok(members) => redis::from_redis_value(members)?,
-                Err(error) if trouble::is_wrong_type(&error) => {
-                    others.push(key.clone());
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let share = match members {
-                0..=MOST_AT_ONCE => Share::Whole(members),
-                _ => Share::From {
-                    cursor: 0,
-                    calls: 0,
-                },
-            };
-            let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
-            parts.push_back(Part { key, share });
+    let keys = keys(link, rules)?;
+    let mut ahead = keys.chunks(SIZES);
+    for key in &keys {
+        while !link.is_busy()
+            && let Some(keys) = ahead.next()
+        {
+            link.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
         }
+        let members = match link.receive() {
+            Ok(members) => redis::from_redis_value(members)?,
+            Err(error) if trouble::is_wrong_type(&error) => {
+                others.push(key.clone());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let share = match members {
+            0..=MOST_AT_ONCE => Share::Whole(members),
+            _ => Share::From {
+                cursor: 0,
+                calls: 0,
+            },
+        };
+        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
+        parts.push_back(Part { key, share });
     }
     Ok(parts)
 }
