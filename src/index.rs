@@ -69,6 +69,7 @@ impl Line {
 }
 
 impl Index {
+    /// For half of the room that it takes, so that few homes overflow.
     pub fn with_room_for(forms: usize) -> Self {
         let homes = forms * 2 / LINE + 1;
         Self {
@@ -84,8 +85,8 @@ impl Index {
 
     /// Lets `name` be found by a form of it.
     pub fn insert(&mut self, hash: Hash, name: Name) {
-        if self.used >= self.homes * LINE / 2 {
-            let small = std::mem::replace(self, Self::with_room_for(self.used * 2 + LINE));
+        if self.used >= self.homes * LINE * 3 / 4 {
+            let small = std::mem::replace(self, Self::with_room_for(self.used * 3 / 2));
             self.hasher = small.hasher;
             for line in small.lines {
                 for (hash, name) in line.hashes.into_iter().zip(line.names) {

@@ -98,7 +98,7 @@ fn call_the_roll<'a>(
             answer.server = dump.server.clone();
             answer.aors = Some(dump.told.aors);
             if dump.told.without_domain > 0 {
-                let count = counted(dump.told.without_domain as usize, "AoR");
+                let count = counted(dump.told.without_domain, "AoR");
                 outcome.warnings.push(format!(
                     "Kamailio at {}: {count} without a user, for no set",
                     answer.url

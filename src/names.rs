@@ -12,6 +12,17 @@ use crate::failure::Failure;
 const MOST_BYTES: usize = 256 << 20;
 const MOST_NAMES: usize = 16 << 20;
 
+/// Whether so many names, of so many bytes together, make sense.
+pub fn bounded(names: usize, bytes: usize) -> Result<(), Failure> {
+    if names <= MOST_NAMES && bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(
+        Failure::new("there are more than 16 million users, or 256 MiB of names")
+            .hint("that is no presence board: look at what the sets under --prefix hold"),
+    )
+}
+
 /// Names, each in a group (a key, a domain), in the order they came.
 #[derive(Default)]
 pub struct Names {
@@ -44,13 +55,7 @@ impl Names {
 
     pub fn add(&mut self, group: u32, name: &[u8]) -> Result<Name, Failure> {
         let start = self.records.len();
-        let bytes = start - self.count * HEAD + name.len();
-        if bytes > MOST_BYTES || self.count >= MOST_NAMES {
-            return Err(
-                Failure::new("there are more than 16 million users, or 256 MiB of names")
-                    .hint("that is no presence board: look at what the sets under --prefix hold"),
-            );
-        }
+        bounded(self.count + 1, start - self.count * HEAD + name.len())?;
         self.records.extend_from_slice(&group.to_ne_bytes());
         self.records
             .extend_from_slice(&(name.len() as u32).to_ne_bytes());

@@ -46,7 +46,7 @@ pub struct Totals {
     pub stale: usize,
     pub missing: usize,
     /// AoRs that the registrars reported, those out of scope too.
-    pub aors: u64,
+    pub aors: usize,
 }
 
 impl Plan {

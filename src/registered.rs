@@ -15,8 +15,8 @@ pub struct Registered<'a> {
     present: Vec<Presence>,
     pub missing: Missing,
     /// AoRs in the tables that count, and those among them without a domain.
-    pub aors: u64,
-    pub without_domain: u64,
+    pub aors: usize,
+    pub without_domain: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +76,7 @@ impl<'a> Registered<'a> {
         self.missing.unite(self.sets.user_case, other)
     }
 
+    /// Whoever no member stands for is missing.
     pub fn look_up(&mut self, batch: &Batch) -> Result<(), Failure> {
         let candidates = self.sets.candidates(&batch.hashes);
         let touch = |sum, (_, member): &(usize, Name)| sum ^ self.present[member.slot()] as u8;

@@ -9,6 +9,7 @@ use std::thread::{Scope as Threads, ScopedJoinHandle};
 use crate::aor::{self, UserCase};
 use crate::failure::Failure;
 use crate::kamailio::{Heard, Listener};
+use crate::names::bounded;
 use crate::registered::{Batch, Missing, Registered};
 use crate::scope::Scope;
 use crate::sets::Sets;
@@ -37,8 +38,10 @@ pub struct RollCall<'scope, 'env> {
     tables: Vec<Vec<u8>>,
     /// Whether the table being read does.
     counts: bool,
-    aors: u64,
-    without_domain: u64,
+    aors: usize,
+    /// Of their users together.
+    bytes: usize,
+    without_domain: usize,
     /// Of domains that have no set.
     missing: Missing,
     batch: Batch,
@@ -60,6 +63,7 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
             tables: Vec::new(),
             counts: false,
             aors: 0,
+            bytes: 0,
             without_domain: 0,
             missing: Missing::default(),
             batch: Batch::default(),
@@ -78,6 +82,8 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
                 return Ok(());
             }
         };
+        self.bytes += user.len();
+        bounded(self.aors, self.bytes)?;
         if let Some(domain) = self.sets.domains.number(domain) {
             self.batch.add(self.sets, domain, user)?;
             if self.batch.count() == BATCH {
@@ -91,7 +97,7 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
     }
 
     fn pass_on(&mut self) {
-        // Whoever receives no more tells why in the end.
+        // Whoever receives no more, which nothing leads to, tells why in the end.
         let _ = self.batches.send(mem::take(&mut self.batch));
     }
 }

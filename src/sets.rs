@@ -1,4 +1,4 @@
-//! The presence sets as Redis held them when the run began (R), and who of their members is online.
+//! The presence sets as Redis held them when the run began (R), and how users are found among their members.
 
 use crate::aor::{UserCase, unescaped};
 use crate::failure::Failure;

@@ -126,7 +126,7 @@ proptest! {
     #[test]
     fn the_guard_refuses_what_is_above_the_limit_and_nothing_else(
         (members, stale) in (0usize..200).prop_flat_map(|members| (Just(members), 0..=members)),
-        aors in 0u64..3,
+        aors in 0usize..3,
         near in -1isize..=1,
         by_count: bool,
         allow_empty: bool,

@@ -28,7 +28,7 @@ struct Report<'a> {
 struct Registrar<'a> {
     url: &'a str,
     server: Option<&'a str>,
-    aors: Option<u64>,
+    aors: Option<usize>,
 }
 
 #[derive(Serialize)]

@@ -35,7 +35,7 @@ pub struct Outcome {
 pub struct Answer {
     pub url: String,
     pub server: Option<String>,
-    pub aors: Option<u64>,
+    pub aors: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use crate::sets::Sets;
 /// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
 const SCAN_COUNT: usize = 5_000;
 pub const SSCAN_COUNT: usize = 2_000;
-/// A set of at most so many members is read at once, by SMEMBERS: it costs Redis a quarter of what SSCAN does.
+/// A set of at most so many members is read at once, by SMEMBERS: it costs Redis a quarter to three
+/// quarters of what SSCAN does.
 const MOST_AT_ONCE: usize = 10_000;
 /// What Redis is given to do together, in members of SMEMBERS.
 const PORTION: usize = 5_000;

@@ -223,7 +223,7 @@ impl Scenario {
             .redis_in_scope()
             .map(|(_, members)| members.len())
             .sum();
-        assert_eq!(plan.totals.aors, aors as u64);
+        assert_eq!(plan.totals.aors, aors);
         assert_eq!(plan.totals.members, members);
         assert_eq!(
             (plan.totals.stale, plan.totals.missing),
