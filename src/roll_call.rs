@@ -97,7 +97,7 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
     }
 
     fn pass_on(&mut self) {
-        // Whoever receives no more, which nothing leads to, tells why in the end.
+        // When the other thread has ended early, it tells why in the end.
         let _ = self.batches.send(mem::take(&mut self.batch));
     }
 }
