@@ -9,7 +9,7 @@ use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value};
 
 use super::bounded::{late, wait, within};
 use super::cluster::{Cluster, Node};
-use super::trouble::Peer;
+use super::trouble::{self, Peer};
 
 /// A Redis holds 2^32 keys, and a set as many members: a SCAN that takes more calls than these does not end.
 const MOST_CALLS: u64 = (1 << 32) / super::read::SSCAN_COUNT as u64;
@@ -181,10 +181,21 @@ fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Se
             Some(Err(error)) => Replies::from([Err(error)]),
             None => return,
         };
-        if tell.send(replies).is_err() {
+        if !go_on(&tell, replies) {
             return;
         }
     }
+}
+
+/// Tells the replies, and whether there is to be a next portion: a removal must not go out behind the back of a run that
+/// takes this exchange for failed.
+fn go_on(tell: &Sender<Replies>, replies: Replies) -> bool {
+    let failed = |reply: &RedisResult<Value>| {
+        let error = reply.as_ref().err();
+        error.is_some_and(|error| !trouble::is_refusal(error))
+    };
+    let failed = replies.iter().any(failed);
+    tell.send(replies).is_ok() && !failed
 }
 
 /// As many replies, or up to the error that ends them.
@@ -205,8 +216,48 @@ fn talk_to_cluster(mut cluster: Cluster, portions: Receiver<Portion>, tell: Send
                 .collect(),
             None => cluster.replies(&commands),
         };
-        if tell.send(replies).is_err() {
+        if !go_on(&tell, replies) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::{Client, IntoConnectionInfo, RedisConnectionInfo};
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[test]
+    fn what_waits_is_never_sent_once_an_exchange_has_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(b"rubbish\r\n").unwrap();
+            let mut heard = String::new();
+            client.read_to_string(&mut heard).unwrap();
+            heard.matches("SREM").count()
+        });
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let info = url.into_connection_info().unwrap();
+        let client = Client::open(info.set_redis_settings(settings)).unwrap();
+        let (connection, timeout) = (client.get_connection().unwrap(), Duration::from_millis(300));
+        connection.set_read_timeout(Some(timeout)).unwrap();
+
+        let (send, portions) = channel();
+        for _ in 0..2 * IN_FLIGHT {
+            let commands = vec![redis::cmd("SREM")];
+            send.send(Portion { to: None, commands }).unwrap();
+        }
+        drop(send);
+        let (tell, told) = channel();
+        talk_to_one(connection, portions, tell);
+        assert!(
+            told.iter()
+                .any(|replies| replies.iter().any(RedisResult::is_err))
+        );
+        assert_eq!(server.join().unwrap(), IN_FLIGHT);
     }
 }
