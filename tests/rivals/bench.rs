@@ -5,7 +5,9 @@
 mod lab;
 
 use clap::Parser;
-use lab::{Kamailio, KamailioOptions, Lab};
+use lab::{KamailioOptions, Lab};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,9 +19,14 @@ struct Cli {
     /// How many users, for each measurement
     #[arg(value_name = "USERS", default_values = ["1000", "10000", "100000"])]
     users: Vec<usize>,
-    /// In how many domains they are
-    #[arg(long, default_value_t = 100)]
-    domains: usize,
+    /// In how many domains they are; several, separated by commas, are measured in one run
+    #[arg(
+        long,
+        value_name = "COUNT",
+        value_delimiter = ',',
+        default_value = "100"
+    )]
+    domains: Vec<usize>,
     /// How often each contender runs; the median counts
     #[arg(long, default_value_t = 7)]
     rounds: usize,
@@ -37,29 +44,22 @@ struct Cli {
 fn main() {
     let mut cli = Cli::parse();
     cli.users.sort_unstable();
-    let lab = Lab::with(KamailioOptions {
-        big_queues: true,
-        private_memory_mb: 256,
-        shared_memory_mb: 2048,
-        // usrloc's default. More often, its look at every contact would take one of the processors.
-        timer_interval: 60,
-        ..KamailioOptions::default()
-    });
     let dir = lab::temp_dir();
-    let mut contenders = contenders(&lab, cli.domains, dir.path());
+    let boards: Vec<_> = cli.domains.into_iter().map(Board::new).collect();
+    let mut contenders: Vec<_> = boards
+        .iter()
+        .flat_map(|board| contenders(board, dir.path()))
+        .collect();
     contenders.retain(|one| one.name == FLOOR || one.name.contains(&cli.only));
     let mut table = String::from(HEAD);
     print!("{table}");
     let mut registered = 0;
     for users in cli.users {
-        register(&lab.kamailio, registered..users, cli.domains);
+        boards
+            .iter()
+            .for_each(|board| board.register(registered..users));
         registered = users;
-        let board = Board {
-            lab: &lab,
-            users,
-            domains: cli.domains,
-        };
-        for line in race(&contenders, &board, cli.rounds, dir.path()) {
+        for line in race(&contenders, users, cli.rounds, dir.path()) {
             print!("{line}");
             table += &line;
         }
@@ -69,33 +69,29 @@ fn main() {
     }
 }
 
-fn register(kamailio: &Kamailio, users: std::ops::Range<usize>, domains: usize) {
-    let aor = |user| format!("user{user}@{}", domain(user % domains));
-    // kamailio.cfg puts them into Redis.
-    kamailio.phone().register_many(users.map(aor));
-}
-
 fn domain(number: usize) -> String {
     format!("customer{number}.voip.ca")
 }
 
 const FLOOR: &str = "floor.sh";
 
-struct Contender {
+struct Contender<'a> {
     name: &'static str,
+    board: &'a Board,
     /// Stale members that it finds, in a hundred users.
     stale: usize,
     command: Vec<String>,
 }
 
-fn contenders(lab: &Lab, domains: usize, dir: &Path) -> Vec<Contender> {
+fn contenders<'a>(board: &'a Board, dir: &Path) -> Vec<Contender<'a>> {
+    let Board { lab, domains } = board;
     let (rpc, redis, port) = (
         lab.kamailio.rpc_url(),
         lab.redis.url(),
         lab.redis.port().to_string(),
     );
-    let smembers = dir.join("smembers");
-    let mut commands: String = (0..domains)
+    let smembers = dir.join(format!("smembers-{domains}"));
+    let mut commands: String = (0..*domains)
         .map(|number| format!("SMEMBERS ONLINE:{}\r\n", domain(number)))
         .collect();
     commands += "QUIT\r\n";
@@ -104,6 +100,7 @@ fn contenders(lab: &Lab, domains: usize, dir: &Path) -> Vec<Contender> {
 
     let contender = |name, stale, command: &[&str]| Contender {
         name,
+        board,
         stale,
         command: command.iter().map(ToString::to_string).collect(),
     };
@@ -135,17 +132,41 @@ fn contenders(lab: &Lab, domains: usize, dir: &Path) -> Vec<Contender> {
     ]
 }
 
-/// The sets in Redis.
-struct Board<'a> {
-    lab: &'a Lab,
-    users: usize,
+/// A Kamailio, and the sets in Redis.
+struct Board {
+    lab: Lab,
     domains: usize,
 }
 
-impl Board<'_> {
-    fn add_stale(&self, percent: usize) {
+impl Board {
+    fn new(domains: usize) -> Self {
+        let lab = Lab::with(KamailioOptions {
+            big_queues: true,
+            private_memory_mb: 256,
+            shared_memory_mb: 2048,
+            // usrloc's default. More often, its look at every contact would take one of the processors.
+            timer_interval: 60,
+            ..KamailioOptions::default()
+        });
+        Self { lab, domains }
+    }
+
+    /// kamailio.cfg puts them into Redis.
+    fn register(&self, users: Range<usize>) {
+        let mut users: Vec<_> = users.collect();
+        // As phones do, in no order: else Redis would hold the sets side by side in the order in which the floor reads them.
+        let shuffle = BuildHasherDefault::<DefaultHasher>::new();
+        users.sort_by_cached_key(|user| shuffle.hash_one(user));
+        let aor = |user| format!("user{user}@{}", domain(user % self.domains));
+        self.lab
+            .kamailio
+            .phone()
+            .register_many(users.into_iter().map(aor));
+    }
+
+    fn add_stale(&self, users: usize, percent: usize) {
         let add = "for i = 1, ARGV[1] do redis.call('SADD', 'ONLINE:customer' .. i % ARGV[2] .. '.voip.ca', 'gone' .. i) end";
-        let count = self.users * percent / 100;
+        let count = users * percent / 100;
         self.lab.redis.command(&[
             "EVAL",
             add,
@@ -167,17 +188,17 @@ struct Measured {
 }
 
 /// A line of the table for each contender.
-fn race(contenders: &[Contender], board: &Board, rounds: usize, dir: &Path) -> Vec<String> {
+fn race(contenders: &[Contender], users: usize, rounds: usize, dir: &Path) -> Vec<String> {
     // A first round warms up and is not counted. It is also where everybody shows that the job is done.
     for contender in contenders {
         let repairs = ![FLOOR, "kamonline --dry-run"].contains(&contender.name);
         if repairs {
-            board.add_stale(1);
+            contender.board.add_stale(users, 1);
         }
         measure(contender, dir);
         assert_eq!(
-            board.members(),
-            board.users,
+            contender.board.members(),
+            users,
             "{} leaves a wrong board",
             contender.name
         );
@@ -185,17 +206,20 @@ fn race(contenders: &[Contender], board: &Board, rounds: usize, dir: &Path) -> V
     let mut measured: Vec<Vec<Measured>> = contenders.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
         for (contender, measured) in contenders.iter().zip(&mut measured) {
-            board.add_stale(contender.stale);
+            contender.board.add_stale(users, contender.stale);
             measured.push(measure(contender, dir));
         }
     }
-    measured
-        .iter_mut()
-        .for_each(|runs| runs.sort_by_key(|run| run.time));
-    let floor = median(&measured[0]);
-    let line =
-        |(contender, runs): (&Contender, &Vec<Measured>)| line(contender, board.users, runs, floor);
-    contenders.iter().zip(&measured).map(line).collect()
+    // The first of each board.
+    let mut floor = Duration::ZERO;
+    let line = |(contender, mut runs): (&Contender, Vec<Measured>)| {
+        runs.sort_by_key(|run| run.time);
+        if contender.name == FLOOR {
+            floor = median(&runs);
+        }
+        line(contender, users, &runs, floor)
+    };
+    contenders.iter().zip(measured).map(line).collect()
 }
 
 /// A whole process. Its memory is that of its largest part, as the kernel tells GNU time.
@@ -228,8 +252,8 @@ fn median(sorted: &[Measured]) -> Duration {
 
 /// `plot.gp` knows the columns.
 const HEAD: &str = "\
-| contender | users | median, ms | from - to, ms | × floor | peak, MB |
-| --- | ---: | ---: | ---: | ---: | ---: |
+| contender | users | domains | median, ms | from - to, ms | × floor | peak, MB |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
 ";
 
 fn line(contender: &Contender, users: usize, sorted: &[Measured], floor: Duration) -> String {
@@ -237,8 +261,9 @@ fn line(contender: &Contender, users: usize, sorted: &[Measured], floor: Duratio
     let median = median(sorted);
     let ratio = median.as_secs_f64() / floor.as_secs_f64();
     let peak = sorted.iter().map(|run| run.peak_kb).max().unwrap() as f64 / 1024.0;
+    let domains = contender.board.domains;
     format!(
-        "| {} | {users} | {:.1} | {:.1} - {:.1} | {ratio:.2} | {peak:.1} |\n",
+        "| {} | {users} | {domains} | {:.1} | {:.1} - {:.1} | {ratio:.2} | {peak:.1} |\n",
         contender.name,
         ms(median),
         ms(sorted[0].time),
@@ -246,15 +271,19 @@ fn line(contender: &Contender, users: usize, sorted: &[Measured], floor: Duratio
     )
 }
 
+/// The picture is of the first board.
 fn save(table: &str, contenders: &[Contender], path: &Path) {
     let with = |extension: &str| format!("{}.{extension}", path.display());
     std::fs::write(with("md"), table).unwrap();
+    let domains = contenders[0].board.domains;
+    let names = contenders
+        .iter()
+        .filter(|one| one.board.domains == domains)
+        .map(|one| format!("'{}' ", one.name))
+        .collect();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rivals/plot.gp");
     let mut plot = Command::new("gnuplot");
-    plot.args([
-        "-c",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rivals/plot.gp"),
-    ]);
-    let names = contenders.iter().map(|one| format!("'{}' ", one.name));
-    plot.args([with("md"), with("svg"), names.collect()]);
+    plot.args(["-c", script]);
+    plot.args([with("md"), with("svg"), names, domains.to_string()]);
     assert!(plot.status().unwrap().success(), "gnuplot failed");
 }
