@@ -7,11 +7,12 @@
 //! - [`plan`]: what is to be done, and the guard
 //! - [`report`]: what was found and done, told
 //!
-//! and the small parts: [`scope`], [`names`], [`index`], [`shown`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`names`], [`domains`], [`index`], [`shown`], [`failure`], [`waiting`].
 
 pub mod aor;
 pub mod cli;
 pub mod config;
+pub mod domains;
 pub mod failure;
 pub mod index;
 pub mod kamailio;

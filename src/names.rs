@@ -2,10 +2,6 @@
 //!
 //! With the index that finds it, a user costs about 35 bytes, where a `HashMap<String, _>` takes a hundred.
 
-use foldhash::fast::RandomState;
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use crate::failure::Failure;
 
 /// More than any registrar holds (a million users are about 10 MB); bounds on what a broken server can make us keep.
@@ -99,52 +95,5 @@ impl Names {
         // Names are compared 32 bytes at a time, which may be in the next line of the cache.
         let further = self.records.get(start + HEAD + 31);
         self.records[start] ^ further.copied().unwrap_or_default()
-    }
-}
-
-/// Domains in lower case, numbered from 0.
-#[derive(Default)]
-pub struct Domains {
-    names: Vec<Arc<[u8]>>,
-    numbers: HashMap<Arc<[u8]>, u32, RandomState>,
-    /// Of memory, about.
-    bytes: usize,
-}
-
-impl Domains {
-    pub fn count(&self) -> usize {
-        self.names.len()
-    }
-
-    pub fn name(&self, number: u32) -> &[u8] {
-        &self.names[number as usize]
-    }
-
-    pub fn number(&self, domain: &[u8]) -> Option<u32> {
-        // A registrar's are in lower case already.
-        let known = self.numbers.get(domain).copied();
-        match known.is_none() && domain.iter().any(u8::is_ascii_uppercase) {
-            true => self
-                .numbers
-                .get(domain.to_ascii_lowercase().as_slice())
-                .copied(),
-            false => known,
-        }
-    }
-
-    /// Whether there are more than make sense.
-    pub fn is_full(&self) -> bool {
-        self.bytes > MOST_BYTES
-    }
-
-    pub fn number_or_add(&mut self, domain: &[u8]) -> u32 {
-        self.number(domain).unwrap_or_else(|| {
-            let name: Arc<[u8]> = domain.to_ascii_lowercase().into();
-            self.bytes += name.len() + 100;
-            self.names.push(name.clone());
-            let number = self.numbers.len() as u32;
-            self.numbers.insert(name, number);
-            number
-        })
     }
 }

@@ -1,8 +1,8 @@
 //! What a run would do: the sets as they are (R) and who is registered (D1), to a plan, and the guard that may refuse
 //! it. Pure: no I/O, no clock.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::failure::Failure;
 use crate::names::{Name, Names};
@@ -28,7 +28,7 @@ pub struct Plan {
 pub struct Entry {
     /// In lower case.
     pub domain: Vec<u8>,
-    pub key: Vec<u8>,
+    pub key: Arc<[u8]>,
     /// Users of the domain who are registered.
     pub online: usize,
     /// Members that the set had.
@@ -54,7 +54,7 @@ impl Plan {
         let mut entries: Vec<Entry> = sets
             .keys
             .iter()
-            .map(|key| entry(&key.name, sets.domains.name(key.domain)))
+            .map(|key| Entry::new(key.name.clone(), sets.domains.name(key.domain)))
             .collect();
         let mut online = vec![0; sets.domains.count()];
         for member in sets.members().iter() {
@@ -71,12 +71,9 @@ impl Plan {
         for user in missing.users.iter() {
             missing_of[missing.users.group(user) as usize].push(user);
         }
-        let at: HashMap<_, _> = sets
-            .keys
-            .iter()
-            .enumerate()
-            .map(|(at, key)| (key.name.as_slice(), at))
-            .collect();
+        let by_key = |a: &Entry, b: &Entry| a.key.cmp(&b.key);
+        entries.sort_unstable_by(by_key);
+        let known = entries.len();
         let mut without_set = 0;
         for (number, users) in missing_of.into_iter().enumerate() {
             let domain = missing.domains.name(number as u32);
@@ -85,11 +82,11 @@ impl Plan {
                 None => without_set += users.len(),
             }
             let key = [&rules.prefix, domain].concat();
-            match at.get(key.as_slice()) {
-                Some(at) => entries[*at].missing = users,
-                None => entries.push(Entry {
+            match entries[..known].binary_search_by(|entry| (*entry.key).cmp(&key)) {
+                Ok(at) => entries[at].missing = users,
+                Err(_) => entries.push(Entry {
                     missing: users,
-                    ..entry(&key, domain)
+                    ..Entry::new(key.into(), domain)
                 }),
             }
         }
@@ -104,7 +101,7 @@ impl Plan {
                 .missing
                 .sort_unstable_by_key(|user| missing.users.get(*user));
         }
-        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        entries.sort_unstable_by(by_key);
         let totals = Totals {
             online: online.iter().sum::<usize>() + without_set,
             members: sets.count(),
@@ -127,16 +124,16 @@ impl Plan {
 }
 
 impl Entry {
+    fn new(key: Arc<[u8]>, domain: &[u8]) -> Self {
+        Self {
+            key,
+            domain: domain.to_vec(),
+            ..Self::default()
+        }
+    }
+
     pub fn differs(&self) -> bool {
         !self.stale.is_empty() || !self.missing.is_empty()
-    }
-}
-
-fn entry(key: &[u8], domain: &[u8]) -> Entry {
-    Entry {
-        key: key.to_vec(),
-        domain: domain.to_vec(),
-        ..Entry::default()
     }
 }
 

@@ -3,9 +3,10 @@
 use std::hint::black_box;
 
 use crate::aor::UserCase;
+use crate::domains::Domains;
 use crate::failure::Failure;
 use crate::index::{Hash, Index};
-use crate::names::{Domains, Name, Names};
+use crate::names::{Name, Names};
 use crate::sets::Sets;
 
 /// What one registrar reports, or several together.
@@ -107,7 +108,7 @@ impl Missing {
             return Err(Failure::new("its AoRs are of more than a million domains")
                 .hint("that is no presence board: look at what domains its registrar accepts"));
         }
-        let domain = self.domains.number_or_add(domain);
+        let domain = self.domains.number_or_add(domain)?;
         let hash = self.index.hash(domain, &case.fold(user));
         let known =
             |name: Name| self.users.group(name) == domain && case.same(self.users.get(name), user);

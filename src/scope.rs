@@ -8,29 +8,29 @@ use crate::failure::Failure;
 #[derive(Clone, Debug)]
 pub struct Scope {
     only: Option<RegexSet>,
-    except: RegexSet,
+    except: Option<RegexSet>,
 }
 
 impl Scope {
     /// Each pattern must match the whole domain, in any case; no `--domain` means every domain.
     pub fn new(only: &[String], except: &[String]) -> Result<Self, Failure> {
         Ok(Self {
-            only: if only.is_empty() {
-                None
-            } else {
-                Some(whole("--domain", only)?)
-            },
+            only: whole("--domain", only)?,
             except: whole("--exclude-domain", except)?,
         })
     }
 
     pub fn contains(&self, domain: &[u8]) -> bool {
-        self.only.as_ref().is_none_or(|only| only.is_match(domain)) && !self.except.is_match(domain)
+        let matches = |patterns: &RegexSet| patterns.is_match(domain);
+        self.only.as_ref().is_none_or(matches) && !self.except.as_ref().is_some_and(matches)
     }
 }
 
-/// Domains are bytes, so the patterns are too: `.` matches any byte but a line feed.
-fn whole(option: &str, patterns: &[String]) -> Result<RegexSet, Failure> {
+/// Domains are bytes, so the patterns are too: `.` matches any byte but a line feed. No patterns are None.
+fn whole(option: &str, patterns: &[String]) -> Result<Option<RegexSet>, Failure> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
     // Each is compiled alone first: `a)(b` would balance inside the anchors.
     let compile = |patterns: &[String]| {
         RegexSetBuilder::new(patterns).case_insensitive(true).unicode(false).build().map_err(|error| {
@@ -39,12 +39,8 @@ fn whole(option: &str, patterns: &[String]) -> Result<RegexSet, Failure> {
         })
     };
     compile(patterns)?;
-    compile(
-        &patterns
-            .iter()
-            .map(|pattern| format!("^(?:{pattern})$"))
-            .collect::<Vec<_>>(),
-    )
+    let whole = patterns.iter().map(|pattern| format!("^(?:{pattern})$"));
+    compile(&whole.collect::<Vec<_>>()).map(Some)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The presence sets as Redis held them when the run began (R), and how users are found among their members.
 
 use crate::aor::{UserCase, unescaped};
+use crate::domains::Domains;
 use crate::failure::Failure;
 use crate::index::{Hash, Index};
-use crate::names::{Domains, Name, Names};
+use crate::names::{Name, Names};
 use std::hint::black_box;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
@@ -17,7 +18,7 @@ pub struct Sets {
 }
 
 pub struct Key {
-    pub name: Vec<u8>,
+    pub name: Arc<[u8]>,
     /// The number of its domain in [`Sets::domains`].
     pub domain: u32,
 }
@@ -34,10 +35,13 @@ impl Sets {
     }
 
     /// Adds the key of a domain and returns its number.
-    pub fn add_key(&mut self, name: Vec<u8>, domain: &[u8]) -> u32 {
-        let domain = self.domains.number_or_add(domain);
-        self.keys.push(Key { name, domain });
-        self.keys.len() as u32 - 1
+    pub fn add_key(&mut self, name: impl Into<Arc<[u8]>>, domain: &[u8]) -> Result<u32, Failure> {
+        let domain = self.domains.number_or_add(domain)?;
+        self.keys.push(Key {
+            name: name.into(),
+            domain,
+        });
+        Ok(self.keys.len() as u32 - 1)
     }
 
     pub fn add_member(&mut self, key: u32, member: &[u8]) -> Result<Name, Failure> {
@@ -138,8 +142,12 @@ mod tests {
     fn every_spelling_of_a_user_is_found() {
         let mut sets = Sets::new(UserCase::Ignored);
         let mut seen = Index::default();
-        let lower = sets.add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca");
-        let mixed = sets.add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca");
+        let lower = sets
+            .add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca")
+            .unwrap();
+        let mixed = sets
+            .add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca")
+            .unwrap();
         for (key, member) in [
             (lower, "alice"),
             (mixed, "Alice"),
@@ -158,8 +166,8 @@ mod tests {
     #[test]
     fn a_user_of_another_domain_is_not_found() {
         let mut sets = Sets::new(UserCase::Ignored);
-        let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc");
-        let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz");
+        let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();
+        let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz").unwrap();
         sets.add_member(abc, b"100").unwrap();
         let other = sets.add_member(xyz, b"100").unwrap();
         let domain = sets.keys[xyz as usize].domain;

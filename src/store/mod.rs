@@ -29,7 +29,7 @@ const WRITE_COUNT: usize = 1_000;
 /// What Redis is given to remove or to add in a row, in members.
 const WRITE_PORTION: usize = 2_000;
 /// What any command costs Redis, in members.
-const COMMAND: usize = 10;
+const COMMAND: usize = 5;
 
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {

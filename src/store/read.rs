@@ -1,7 +1,9 @@
 //! The presence sets as they are: which keys there are, and their members.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use redis::{Cmd, ErrorKind, RedisResult, Value};
 
 use super::link::{Link, advanced};
@@ -24,7 +26,7 @@ const SIZES: usize = 1_000;
 /// Of keys: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
 
-type Read = Result<(Sets, Vec<Vec<u8>>), Failure>;
+type Read = Result<(Sets, Vec<Arc<[u8]>>), Failure>;
 
 /// The sets, and the keys that hold something else.
 pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
@@ -32,7 +34,10 @@ pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
     let mut others = Vec::new();
     // SSCAN may report a member twice.
     let mut seen = Index::default();
-    let mut ahead = parts(link, rules, &mut sets, &mut others)?;
+    let mut ahead = match parts(link, rules, &mut sets, &mut others)? {
+        Ok(parts) => parts,
+        Err(failure) => return Ok(Err(failure)),
+    };
     let mut in_flight = VecDeque::new();
     loop {
         // Redis goes on with the next portion while this one is read.
@@ -47,7 +52,7 @@ pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
         let (members, next) = match link.receive().and_then(|reply| part.read(reply)) {
             Ok(read) => read,
             Err(error) if trouble::is_wrong_type(&error) => {
-                others.push(part.key_in(&sets).to_vec());
+                others.push(part.key_in(&sets).clone());
                 (Vec::new(), None)
             }
             Err(error) => return Err(error),
@@ -83,7 +88,7 @@ enum Share {
 }
 
 impl Part {
-    fn key_in<'a>(&self, sets: &'a Sets) -> &'a [u8] {
+    fn key_in<'a>(&self, sets: &'a Sets) -> &'a Arc<[u8]> {
         &sets.keys[self.key as usize].name
     }
 
@@ -125,8 +130,8 @@ fn parts(
     link: &mut Link,
     rules: &Rules,
     sets: &mut Sets,
-    others: &mut Vec<Vec<u8>>,
-) -> RedisResult<VecDeque<Part>> {
+    others: &mut Vec<Arc<[u8]>>,
+) -> RedisResult<Result<VecDeque<Part>, Failure>> {
     let mut parts = VecDeque::new();
     let keys = keys(link, rules)?;
     let mut ahead = keys.chunks(SIZES);
@@ -151,10 +156,12 @@ fn parts(
                 calls: 0,
             },
         };
-        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
-        parts.push_back(Part { key, share });
+        match sets.add_key(key.clone(), &key[rules.prefix.len()..]) {
+            Ok(key) => parts.push_back(Part { key, share }),
+            Err(failure) => return Ok(Err(failure)),
+        }
     }
-    Ok(parts)
+    Ok(Ok(parts))
 }
 
 fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
@@ -169,10 +176,10 @@ fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
 }
 
 /// The keys under the prefix in scope, each once: SCAN may report one twice.
-fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Vec<u8>>> {
+fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Arc<[u8]>>> {
     let mut pattern = glob_escaped(&rules.prefix);
     pattern.push(b'*');
-    let (mut found, mut bytes) = (HashSet::new(), 0);
+    let (mut found, mut bytes) = (HashSet::<_, RandomState>::default(), 0);
     link.scan(
         |cursor| {
             let mut scan = redis::cmd("SCAN");
@@ -189,7 +196,7 @@ fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Vec<u8>>> {
                 let domain = key.strip_prefix(rules.prefix.as_slice());
                 if domain.is_some_and(|domain| rules.scope.contains(domain)) {
                     bytes += key.len() + 100;
-                    found.insert(key);
+                    found.insert(key.into());
                 }
             }
             if bytes > MOST_BYTES {

@@ -93,7 +93,7 @@ impl Scenario {
         };
         let mut sets = Sets::new(rules.user_case);
         for (key, members) in self.redis_in_scope() {
-            let number = sets.add_key(key.clone(), &key[PREFIX.len()..]);
+            let number = sets.add_key(key.clone(), &key[PREFIX.len()..])?;
             for member in members {
                 sets.add_member(number, member)?;
             }
@@ -242,7 +242,7 @@ impl Scenario {
             .any(|member| member.contains(&b'%'));
         assert!(plan.totals.online == users.len() || !exact && plan.totals.online < users.len());
         for entry in &plan.entries {
-            let set = self.redis.get(&entry.key).map_or(0, BTreeSet::len);
+            let set = self.redis.get(&*entry.key).map_or(0, BTreeSet::len);
             assert_eq!(entry.members, set);
             let of = users
                 .iter()
@@ -258,7 +258,7 @@ pub fn removed(plan: &Plan) -> Pairs {
     let of = |entry: &kamonline::plan::Entry| {
         let members = entry.stale.iter();
         members
-            .map(|member| (entry.key.clone(), plan.sets.member(*member).to_vec()))
+            .map(|member| (entry.key.to_vec(), plan.sets.member(*member).to_vec()))
             .collect::<Vec<_>>()
     };
     plan.entries.iter().flat_map(of).collect()
@@ -269,7 +269,7 @@ pub fn added(plan: &Plan) -> Pairs {
     let of = |entry: &kamonline::plan::Entry| {
         let users = entry.missing.iter();
         users
-            .map(|user| (entry.key.clone(), plan.missing(*user).to_vec()))
+            .map(|user| (entry.key.to_vec(), plan.missing(*user).to_vec()))
             .collect::<Vec<_>>()
     };
     plan.entries.iter().flat_map(of).collect()

@@ -1,0 +1,61 @@
+//! Domains in lower case, numbered from 0.
+
+use crate::failure::Failure;
+use crate::index::Index;
+use crate::names::{Name, Names};
+
+/// Of memory: a bound on what a broken server can make us keep.
+const MOST_BYTES: usize = 256 << 20;
+
+#[derive(Default)]
+pub struct Domains {
+    /// Each in the group of its number.
+    names: Names,
+    by_number: Vec<Name>,
+    index: Index,
+    /// Of memory, about.
+    bytes: usize,
+}
+
+impl Domains {
+    pub fn count(&self) -> usize {
+        self.by_number.len()
+    }
+
+    pub fn name(&self, number: u32) -> &[u8] {
+        self.names.get(self.by_number[number as usize])
+    }
+
+    pub fn number(&self, domain: &[u8]) -> Option<u32> {
+        // A registrar's are in lower case already.
+        let known = self.lower(domain);
+        match known.is_none() && domain.iter().any(u8::is_ascii_uppercase) {
+            true => self.lower(&domain.to_ascii_lowercase()),
+            false => known,
+        }
+    }
+
+    fn lower(&self, domain: &[u8]) -> Option<u32> {
+        let mut candidates = self.index.candidates(self.index.hash(0, domain));
+        let name = candidates.find(|name| self.names.get(*name) == domain)?;
+        Some(self.names.group(name))
+    }
+
+    /// Whether there are more than make sense.
+    pub fn is_full(&self) -> bool {
+        self.bytes > MOST_BYTES
+    }
+
+    pub fn number_or_add(&mut self, domain: &[u8]) -> Result<u32, Failure> {
+        if let Some(number) = self.number(domain) {
+            return Ok(number);
+        }
+        let domain = domain.to_ascii_lowercase();
+        let number = self.count() as u32;
+        let name = self.names.add(number, &domain)?;
+        self.index.insert(self.index.hash(0, &domain), name);
+        self.by_number.push(name);
+        self.bytes += domain.len() + 100;
+        Ok(number)
+    }
+}
