@@ -161,7 +161,8 @@ pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> RedisResult<u64> {
 fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Sender<Replies>) {
     let mut in_flight = VecDeque::new();
     loop {
-        while in_flight.len() < IN_FLIGHT {
+        // Behind a command that went out in part, Redis would take the next one for the rest of it.
+        while in_flight.len() < IN_FLIGHT && in_flight.back().is_none_or(RedisResult::is_ok) {
             let next = match in_flight.is_empty() {
                 true => portions.recv().ok(),
                 false => portions.try_recv().ok(),
@@ -225,39 +226,56 @@ fn talk_to_cluster(mut cluster: Cluster, portions: Receiver<Portion>, tell: Send
 #[cfg(test)]
 mod tests {
     use super::*;
+    use memchr::memmem;
     use redis::{Client, IntoConnectionInfo, RedisConnectionInfo};
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
 
-    #[test]
-    fn what_waits_is_never_sent_once_an_exchange_has_failed() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("redis://{}", listener.local_addr().unwrap());
+    /// How many commands a server hears of six that wait, of which each names a member of so many bytes. It listens
+    /// after a while.
+    fn heard(says: &'static [u8], after: Duration, member: usize) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("socket");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let url = format!("unix:{}", socket.display());
         let server = thread::spawn(move || {
             let (mut client, _) = listener.accept().unwrap();
-            client.write_all(b"rubbish\r\n").unwrap();
-            let mut heard = String::new();
-            client.read_to_string(&mut heard).unwrap();
-            heard.matches("SREM").count()
+            client.write_all(says).unwrap();
+            thread::sleep(after);
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).unwrap();
+            memmem::find_iter(&heard, "SREM").count()
         });
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         let info = url.into_connection_info().unwrap();
         let client = Client::open(info.set_redis_settings(settings)).unwrap();
-        let (connection, timeout) = (client.get_connection().unwrap(), Duration::from_millis(300));
+        let (connection, timeout) = (client.get_connection().unwrap(), Duration::from_millis(400));
         connection.set_read_timeout(Some(timeout)).unwrap();
+        connection.set_write_timeout(Some(timeout)).unwrap();
 
         let (send, portions) = channel();
         for _ in 0..2 * IN_FLIGHT {
-            let commands = vec![redis::cmd("SREM")];
+            let mut srem = redis::cmd("SREM");
+            srem.arg(vec![b'a'; member]);
+            let commands = vec![srem];
             send.send(Portion { to: None, commands }).unwrap();
         }
         drop(send);
         let (tell, told) = channel();
         talk_to_one(connection, portions, tell);
-        assert!(
-            told.iter()
-                .any(|replies| replies.iter().any(RedisResult::is_err))
-        );
-        assert_eq!(server.join().unwrap(), IN_FLIGHT);
+        let failed = |replies: Replies| replies.iter().any(RedisResult::is_err);
+        assert!(told.iter().any(failed));
+        server.join().unwrap()
+    }
+
+    #[test]
+    fn what_waits_is_never_sent_once_an_exchange_has_failed() {
+        assert_eq!(heard(b"rubbish\r\n", Duration::ZERO, 3), IN_FLIGHT);
+    }
+
+    #[test]
+    fn nothing_is_sent_behind_a_command_that_went_out_in_part() {
+        // When the last of three would be sent: a time-out ends the write that got some of it out, and the one after it.
+        assert_eq!(heard(b"", Duration::from_millis(1_400), 4 << 20), 1);
     }
 }
