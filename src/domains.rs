@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::index::Index;
 use crate::names::{Name, Names};
 
-/// Of memory: a bound on what a broken server can make us keep.
+/// Of memory, about: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
 
 #[derive(Default)]
@@ -13,8 +13,6 @@ pub struct Domains {
     names: Names,
     by_number: Vec<Name>,
     index: Index,
-    /// Of memory, about.
-    bytes: usize,
 }
 
 impl Domains {
@@ -43,7 +41,7 @@ impl Domains {
 
     /// Whether there are more than make sense.
     pub fn is_full(&self) -> bool {
-        self.bytes > MOST_BYTES
+        self.names.bytes() + 100 * self.count() > MOST_BYTES
     }
 
     pub fn number_or_add(&mut self, domain: &[u8]) -> Result<u32, Failure> {
@@ -55,7 +53,6 @@ impl Domains {
         let name = self.names.add(number, &domain)?;
         self.index.insert(self.index.hash(0, &domain), name);
         self.by_number.push(name);
-        self.bytes += domain.len() + 100;
         Ok(number)
     }
 }

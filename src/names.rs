@@ -49,9 +49,14 @@ impl Names {
         self.count
     }
 
+    /// Of all names together.
+    pub fn bytes(&self) -> usize {
+        self.records.len() - self.count * HEAD
+    }
+
     pub fn add(&mut self, group: u32, name: &[u8]) -> Result<Name, Failure> {
         let start = self.records.len();
-        bounded(self.count + 1, start - self.count * HEAD + name.len())?;
+        bounded(self.count + 1, self.bytes() + name.len())?;
         self.records.extend_from_slice(&group.to_ne_bytes());
         self.records
             .extend_from_slice(&(name.len() as u32).to_ne_bytes());

@@ -74,7 +74,16 @@ impl<'a> Registered<'a> {
     }
 
     pub fn unite_missing(&mut self, other: Missing) -> Result<(), Failure> {
-        self.missing.unite(self.sets.user_case, other)
+        if self.missing.users.count() == 0 {
+            self.missing = other;
+            return Ok(());
+        }
+        for user in other.users.iter() {
+            let domain = other.domains.name(other.users.group(user));
+            self.missing
+                .add(self.sets.user_case, domain, other.users.get(user))?;
+        }
+        Ok(())
     }
 
     /// Whoever no member stands for is missing.
@@ -114,18 +123,6 @@ impl Missing {
             |name: Name| self.users.group(name) == domain && case.same(self.users.get(name), user);
         if !self.index.candidates(hash).any(known) {
             self.index.insert(hash, self.users.add(domain, user)?);
-        }
-        Ok(())
-    }
-
-    fn unite(&mut self, case: UserCase, other: Missing) -> Result<(), Failure> {
-        if self.users.count() == 0 {
-            *self = other;
-            return Ok(());
-        }
-        for user in other.users.iter() {
-            let domain = other.domains.name(other.users.group(user));
-            self.add(case, domain, other.users.get(user))?;
         }
         Ok(())
     }
