@@ -93,6 +93,10 @@ impl<'a> Store<'a> {
                     .map(|members| (change.key, members))
             })
             .collect();
+        // Not even a connection, which may fail.
+        if chunks.is_empty() {
+            return Written::default();
+        }
         let (mut confirmed, mut unsure, mut others) = (0, 0, Vec::new());
         // What was sent over a connection that broke may have been done, whatever is said of it afterwards.
         let mut sent = 0;
