@@ -34,8 +34,8 @@ impl Domains {
     }
 
     fn lower(&self, domain: &[u8]) -> Option<u32> {
-        let mut candidates = self.index.candidates(self.index.hash(0, domain));
-        let name = candidates.find(|name| self.names.get(*name) == domain)?;
+        let known = |name| self.names.get(name) == domain;
+        let name = self.index.find(self.index.hash(0, domain), known)?;
         Some(self.names.group(name))
     }
 

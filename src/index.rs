@@ -122,6 +122,21 @@ impl Index {
         lines.flat_map(move |line| line.candidates(hash))
     }
 
+    /// The one of them that the caller knows.
+    pub fn find(&self, hash: Hash, known: impl Fn(Name) -> bool) -> Option<Name> {
+        for line in &self.lines[self.home(hash)..] {
+            for name in line.candidates(hash) {
+                if known(name) {
+                    return Some(name);
+                }
+            }
+            if !line.is_full() {
+                break;
+            }
+        }
+        None
+    }
+
     /// As [`Names::touch`](crate::names::Names::touch).
     pub fn touch(&self, hash: Hash) -> u8 {
         let line = self.lines.get(self.home(hash));

@@ -121,7 +121,7 @@ impl Missing {
         let hash = self.index.hash(domain, &case.fold(user));
         let known =
             |name: Name| self.users.group(name) == domain && case.same(self.users.get(name), user);
-        if !self.index.candidates(hash).any(known) {
+        if self.index.find(hash, known).is_none() {
             self.index.insert(hash, self.users.add(domain, user)?);
         }
         Ok(())

@@ -54,7 +54,7 @@ impl Sets {
     pub fn add_once(&mut self, seen: &mut Index, key: u32, member: &[u8]) -> Result<(), Failure> {
         let hash = seen.hash(key, member);
         let known = |name: Name| self.key_of(name) == key && self.member(name) == member;
-        if !seen.candidates(hash).any(known) {
+        if seen.find(hash, known).is_none() {
             seen.insert(hash, self.add_member(key, member)?);
         }
         Ok(())
