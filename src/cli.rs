@@ -129,7 +129,7 @@ pub struct Cli {
 
     /// Show what would be done, and change no set
     ///
-    /// The guard (--max-removal, --allow-empty) refuses in a dry run too.
+    /// The guard (--max-removal, --allow-empty, --min-uptime) refuses in a dry run too.
     #[arg(help_heading = RUN, short = 'n', long)]
     pub dry_run: bool,
 
@@ -145,22 +145,30 @@ pub struct Cli {
     #[arg(help_heading = RUN, long)]
     pub add_missing: bool,
 
-    /// Refuse to remove more: a count, or a share of all members
+    /// Refuse to remove more: a count, or a share of members
     ///
-    /// 500 is a count; 50% is a share of the members of all sets in scope, and lets up to 10 go whatever they are a share of.
-    /// A plan that is refused is refused as a whole.
+    /// 500 is a count; 50% is a share of the members of all sets in scope. A share above 0% lets up to 10 go whatever they are
+    /// a share of. A plan that is refused is refused as a whole.
     #[arg(help_heading = RUN, long, value_name = "N|N%", env = "KAMONLINE_MAX_REMOVAL", hide_env = true, default_value = "50%")]
     pub max_removal: String,
 
-    /// Accept that Kamailio reports nobody at all
+    /// Accept that Kamailio reports nobody, or no member of any set
     ///
-    /// Otherwise refused while there are members: a Kamailio that was just restarted knows nobody yet.
+    /// Otherwise refused while there are members: a Kamailio that was just restarted knows nobody yet, and Redis and Kamailio
+    /// have nobody in common when --prefix or the registrar is wrong, or members are written in another form.
     #[arg(help_heading = RUN, long)]
     pub allow_empty: bool,
 
+    /// Remove nobody before each Kamailio has been up so long
+    ///
+    /// As 30s, 2m; 0s does not ask. It must be longer than Kamailio takes to load its users: until then a dump is whole and
+    /// not true. Asked only when somebody would be removed.
+    #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_MIN_UPTIME", hide_env = true, default_value = "2m", value_parser = humantime::parse_duration)]
+    pub min_uptime: Duration,
+
     /// Wait before the second look at who was removed
     ///
-    /// As 500ms, 1s, 1m. Only a run that removed somebody waits.
+    /// As 500ms, 1s, 1m. Only a run that removed somebody waits. What the second look does not confirm is put back.
     #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_SETTLE", hide_env = true, default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
@@ -220,7 +228,8 @@ Each option that takes a value, except --generate, can come from the environment
 as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL. Lists are split at commas.
 
 Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
-(--max-removal, --allow-empty), 4 discrepancy (--dry-run --exit-code).
+(--max-removal, --allow-empty, --min-uptime), 4 discrepancy (--dry-run
+--exit-code), 128 + n stopped by signal n: who was removed is back.
 
 Examples:
   kamonline --dry-run                        show who would be removed

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::aor::UserCase;
 use crate::cli::{Cli, ColorArg, FormatArg, RpcArg};
 use crate::failure::Failure;
+use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::{Patience, Registrar, Rpc};
-use crate::plan::{EmptyDump, Guard, MaxRemoval};
 use crate::report::{Color, Detail, Format, Style};
 use crate::roll_call::Rules;
 use crate::scope::Scope;
@@ -117,6 +117,7 @@ impl Config {
                 } else {
                     EmptyDump::Refused
                 },
+                min_uptime: cli.min_uptime,
             },
             mode: if cli.dry_run {
                 Mode::DryRun {
@@ -163,7 +164,7 @@ fn max_removal(text: &str) -> Result<MaxRemoval, Failure> {
             .parse()
             .ok()
             .filter(|percent| *percent <= 100)
-            .map(MaxRemoval::Share),
+            .map(MaxRemoval::Percent),
         None => text.parse().ok().map(MaxRemoval::Count),
     };
     parsed.ok_or_else(|| {
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn a_limit_is_a_count_or_a_share() {
         assert_eq!(max_removal("0").unwrap(), MaxRemoval::Count(0));
-        assert_eq!(max_removal("100%").unwrap(), MaxRemoval::Share(100));
+        assert_eq!(max_removal("100%").unwrap(), MaxRemoval::Percent(100));
         for wrong in ["", "%", "-1", "101%", "5.5%", "50 %", "many"] {
             assert!(max_removal(wrong).is_err(), "{wrong}");
         }

@@ -2,19 +2,36 @@
 
 use std::fmt;
 
+use crate::stop::Signal;
+
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// In sync, or all that was to be done was done.
-    Done = 0,
-    /// Failed; the message says what was and what was not changed.
-    Failed = 1,
-    /// Wrong usage; nothing was asked of any server.
-    Usage = 2,
-    /// The guard refused the plan; nothing was written.
-    Refused = 3,
-    /// `--dry-run --exit-code` found a discrepancy.
-    Discrepancies = 4,
+    /// 0: in sync, or all that was to be done was done.
+    Done,
+    /// 1: failed; the message says what was and what was not changed.
+    Failed,
+    /// 2: wrong usage; nothing was asked of any server.
+    Usage,
+    /// 3: the guard refused the plan; nothing was written.
+    Refused,
+    /// 4: `--dry-run --exit-code` found a discrepancy.
+    Discrepancies,
+    /// 128 + n: stopped by signal n; everybody who was removed is back.
+    Stopped(u8),
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Discrepancies => 4,
+            Exit::Stopped(signal) => 128 + signal,
+        }
+    }
 }
 
 /// One error: what failed and on which server, then what to do next where the cause is known.
@@ -48,6 +65,14 @@ impl Failure {
         }
     }
 
+    /// Adds what else is to be said.
+    pub fn and(self, more: impl fmt::Display) -> Self {
+        Self {
+            message: format!("{}; {more}", self.message),
+            ..self
+        }
+    }
+
     /// A server whose certificate the TLS library does not trust, for reasons that it gives in words of its own; `option`
     /// takes a root of trust.
     pub fn distrust(server: &str, why: &str, option: &str) -> Self {
@@ -68,8 +93,12 @@ impl Failure {
         ))
     }
 
+    pub fn nothing_changed(self) -> Self {
+        self.and("nothing was changed")
+    }
+
     /// A write that came only so far.
-    pub fn left(self, verb: &str, done: usize, unsure: usize, of: usize) -> Self {
+    pub fn with_progress(self, verb: &str, done: usize, unsure: usize, of: usize) -> Self {
         let perhaps = if unsure > 0 {
             format!(", perhaps {unsure} more")
         } else {
@@ -81,21 +110,19 @@ impl Failure {
         }
     }
 
-    /// One that came on top of an earlier one.
-    pub fn after(self, earlier: &Option<Failure>) -> Self {
-        match earlier {
-            Some(earlier) => Self {
-                message: format!("{}; {}", earlier.message, self.message),
-                ..self
-            },
-            None => self,
-        }
-    }
-
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self
+        }
+    }
+}
+
+impl From<Signal> for Failure {
+    fn from(signal: Signal) -> Self {
+        Self {
+            exit: Exit::Stopped(signal.number() as u8),
+            ..Self::new(format!("stopped by {}", signal.name()))
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use kamonline::cli::Cli;
 use kamonline::config::Config;
 use kamonline::failure::{Exit, Failure};
 use kamonline::report::{self, Format, Style};
+use kamonline::run;
 use kamonline::waiting::Waiting;
 
 fn main() -> ExitCode {
@@ -19,7 +21,7 @@ fn main() -> ExitCode {
         complain(&failure);
         failure.exit
     });
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }
 
 fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
@@ -29,12 +31,12 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         let printed = io::stdout().write_all(what.text().as_bytes());
         return told("it", printed).map(|()| Exit::Done);
     }
-    let config = Config::resolve(cli)?;
+    let config = Arc::new(Config::resolve(cli)?);
     let waiting = Waiting::new(io::stderr().is_terminal());
-    let mut outcome = kamonline::run(&config, &waiting);
-    drop(waiting);
+    let mut outcome = run::run_until_signal(&config, &waiting);
+    waiting.end();
     if let Some(file) = &config.metrics_file {
-        outcome.keep_metrics(file);
+        report::keep_metrics(&mut outcome, file);
     }
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();

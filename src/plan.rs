@@ -1,26 +1,21 @@
-//! What a run would do: the sets as they are (R) and who is registered (D1), to a plan, and the guard that may refuse
-//! it. Pure: no I/O, no clock.
+//! What a run would do: the sets as they are (R) and who is registered (D1), to a plan. Pure: no I/O, no clock.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::failure::Failure;
 use crate::names::{Name, Names};
 use crate::registered::Registered;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
-use crate::shown::counted;
-
-/// Removals that pass under any share, so that a share works on small sites.
-const FEW: usize = 10;
 
 /// Every key, with the members to remove from its set and the users to add.
 pub struct Plan {
-    pub sets: Rc<Sets>,
+    pub sets: Arc<Sets>,
     missing: Names,
     /// In the order of the keys' bytes.
     pub entries: Vec<Entry>,
     pub totals: Totals,
+    /// A stale member who would be online if the AoRs were split at their `@`, against `--default-domain`.
+    pub online_if_split: Option<Name>,
 }
 
 /// One key.
@@ -50,19 +45,23 @@ pub struct Totals {
 }
 
 impl Plan {
-    pub fn new(rules: &Rules, sets: Rc<Sets>, registered: Registered) -> Self {
+    pub fn new(rules: &Rules, sets: Arc<Sets>, registered: Registered) -> Self {
         let mut entries: Vec<Entry> = sets
             .keys
             .iter()
             .map(|key| Entry::new(key.name.clone(), sets.domains.name(key.domain)))
             .collect();
         let mut online = vec![0; sets.domains.count()];
+        let mut online_if_split = None;
         for member in sets.members().iter() {
             let key = sets.key_of(member) as usize;
             entries[key].members += 1;
             online[sets.keys[key].domain as usize] += registered.users(member);
             if !registered.is_online(member) {
                 entries[key].stale.push(member);
+                if registered.is_online_if_split(member) {
+                    online_if_split = Some(member);
+                }
             }
         }
 
@@ -114,7 +113,19 @@ impl Plan {
             missing: missing.users,
             entries,
             totals,
+            online_if_split,
         }
+    }
+
+    /// Every stale member, those of one key together.
+    pub fn stale(&self) -> Vec<Name> {
+        let stale = self.entries.iter().flat_map(|entry| &entry.stale);
+        stale.copied().collect()
+    }
+
+    /// The name of the key whose set a member is in.
+    pub fn key_of(&self, member: Name) -> &[u8] {
+        &self.sets.keys[self.sets.key_of(member) as usize].name
     }
 
     /// A missing user, as his registrar spells him.
@@ -134,137 +145,5 @@ impl Entry {
 
     pub fn differs(&self) -> bool {
         !self.stale.is_empty() || !self.missing.is_empty()
-    }
-}
-
-/// What keeps a broken source from emptying the board.
-pub struct Guard {
-    pub max_removal: MaxRemoval,
-    pub empty: EmptyDump,
-}
-
-/// `--max-removal`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxRemoval {
-    Count(usize),
-    /// Of the members of all sets, in percent.
-    Share(usize),
-}
-
-/// `--allow-empty`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmptyDump {
-    Refused,
-    Allowed,
-}
-
-impl Guard {
-    /// Refuses the whole plan when it looks like a broken source.
-    pub fn check(&self, totals: &Totals) -> Result<(), Failure> {
-        let Totals { stale, members, .. } = *totals;
-        let too_many = !self.max_removal.allows(stale, members);
-        if totals.aors == 0 && members > 0 && self.empty == EmptyDump::Refused {
-            let raise = if too_many {
-                format!(" --max-removal {stale}")
-            } else {
-                String::new()
-            };
-            return Err(Failure::refused(format!(
-                "Kamailio reports nobody, while Redis has {}: refused, to keep the board from being emptied",
-                counted(members, "member")
-            ))
-            .hint(format!(
-                "was Kamailio just restarted, is its usrloc in db_mode 3 (nothing in memory), or is --table wrong? \
-                 If nobody is online indeed: --allow-empty{raise}"
-            )));
-        }
-        if too_many {
-            return Err(Failure::refused(format!(
-                "{} of {} would be removed, which is more than --max-removal {} allows",
-                stale,
-                counted(members, "member"),
-                self.max_removal
-            ))
-            .hint(format!(
-                "was Kamailio just restarted, is a registrar missing among the --kamailio URLs, or --prefix, --table or \
-                 --case-sensitive wrong? See who it is with --dry-run -v; if they are gone indeed: --max-removal {stale}"
-            )));
-        }
-        Ok(())
-    }
-}
-
-impl MaxRemoval {
-    fn allows(self, stale: usize, members: usize) -> bool {
-        match self {
-            MaxRemoval::Count(most) => stale <= most,
-            MaxRemoval::Share(percent) => stale <= FEW || stale * 100 <= percent * members,
-        }
-    }
-}
-
-impl std::fmt::Display for MaxRemoval {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            MaxRemoval::Count(most) => write!(f, "{most}"),
-            MaxRemoval::Share(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn allows(max_removal: MaxRemoval, stale: usize, members: usize) -> bool {
-        let guard = Guard {
-            max_removal,
-            empty: EmptyDump::Refused,
-        };
-        guard
-            .check(&Totals {
-                stale,
-                members,
-                aors: 1,
-                ..Totals::default()
-            })
-            .is_ok()
-    }
-
-    #[test]
-    fn a_count_is_the_most_that_may_go() {
-        assert!(
-            allows(MaxRemoval::Count(500), 500, 500)
-                && !allows(MaxRemoval::Count(500), 501, 100_000)
-        );
-        assert!(allows(MaxRemoval::Count(0), 0, 5) && !allows(MaxRemoval::Count(0), 1, 5));
-    }
-
-    #[test]
-    fn a_share_is_of_the_members_and_lets_a_few_go() {
-        assert!(allows(MaxRemoval::Share(50), 50, 100) && !allows(MaxRemoval::Share(50), 51, 100));
-        assert!(allows(MaxRemoval::Share(50), 10, 10) && !allows(MaxRemoval::Share(50), 11, 11));
-        assert!(allows(MaxRemoval::Share(0), 10, 100) && allows(MaxRemoval::Share(100), 100, 100));
-    }
-
-    #[test]
-    fn a_refused_empty_dump_names_every_flag_that_lets_it_through() {
-        let hint = |max_removal, stale| {
-            let guard = Guard {
-                max_removal,
-                empty: EmptyDump::Refused,
-            };
-            guard
-                .check(&Totals {
-                    stale,
-                    members: stale,
-                    ..Totals::default()
-                })
-                .unwrap_err()
-                .hint
-                .unwrap()
-        };
-        assert!(hint(MaxRemoval::Share(50), 20).ends_with("--allow-empty --max-removal 20"));
-        assert!(hint(MaxRemoval::Share(50), 5).ends_with("--allow-empty"));
     }
 }

@@ -23,6 +23,8 @@ pub struct Registered<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Presence {
     Absent,
+    /// Absent, and would be online if the AoRs were split at their `@`, where `--default-domain` says that they are not.
+    OnlineIfSplit,
     Online,
     /// Online, and the first of those that stand for the same user: so users can be counted.
     OnlineFirst,
@@ -37,10 +39,19 @@ pub struct Missing {
 }
 
 /// Users of domains that have a set, by the numbers of these, to be looked up together.
-#[derive(Default)]
 pub struct Batch {
     users: Names,
     hashes: Vec<Hash>,
+    aors: Aors,
+}
+
+/// What the users of a batch are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Aors {
+    /// Those whom the AoRs name.
+    AsTold,
+    /// Those whom they would name if they were split at their `@`, against `--default-domain`.
+    Split,
 }
 
 impl<'a> Registered<'a> {
@@ -55,7 +66,11 @@ impl<'a> Registered<'a> {
     }
 
     pub fn is_online(&self, member: Name) -> bool {
-        self.present[member.slot()] != Presence::Absent
+        self.present[member.slot()] >= Presence::Online
+    }
+
+    pub fn is_online_if_split(&self, member: Name) -> bool {
+        self.present[member.slot()] == Presence::OnlineIfSplit
     }
 
     /// How many users this member adds to those who are online: the others who stand for the same user add none.
@@ -94,12 +109,15 @@ impl<'a> Registered<'a> {
         let mut candidates = candidates.into_iter().peekable();
         for (place, user) in batch.users.iter().enumerate() {
             let (domain, user) = (batch.users.group(user), batch.users.get(user));
-            let mut presence = Presence::OnlineFirst;
+            let mut presence = match batch.aors {
+                Aors::AsTold => Presence::OnlineFirst,
+                Aors::Split => Presence::OnlineIfSplit,
+            };
             while let Some((_, member)) = candidates.next_if(|(of, _)| *of == place) {
                 if self.sets.stands_for(member, domain, user) {
                     let known = &mut self.present[member.slot()];
                     *known = presence.max(*known);
-                    presence = Presence::Online;
+                    presence = presence.min(Presence::Online);
                 }
             }
             if presence == Presence::OnlineFirst {
@@ -129,6 +147,14 @@ impl Missing {
 }
 
 impl Batch {
+    pub fn new(aors: Aors) -> Self {
+        Self {
+            users: Names::default(),
+            hashes: Vec::new(),
+            aors,
+        }
+    }
+
     pub fn add(&mut self, sets: &Sets, domain: u32, user: &[u8]) -> Result<(), Failure> {
         self.users.add(domain, user)?;
         self.hashes.push(sets.hash(domain, user));
@@ -137,5 +163,11 @@ impl Batch {
 
     pub fn count(&self) -> usize {
         self.hashes.len()
+    }
+
+    /// Leaves an empty one of the same kind.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(self.aors);
+        std::mem::replace(self, empty)
     }
 }

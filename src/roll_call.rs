@@ -1,7 +1,6 @@
 //! A registrar's dump, heard while it streams in, so that the dump itself is never kept: which AoRs count, of which
 //! domain and user they are. Who that is, is looked up in another thread meanwhile.
 
-use std::mem;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope as Threads, ScopedJoinHandle};
@@ -10,7 +9,7 @@ use crate::aor::{self, UserCase};
 use crate::failure::Failure;
 use crate::kamailio::{Heard, Listener};
 use crate::names::bounded;
-use crate::registered::{Batch, Missing, Registered};
+use crate::registered::{Aors, Batch, Missing, Registered};
 use crate::scope::Scope;
 use crate::sets::Sets;
 use crate::shown::Shown;
@@ -45,6 +44,8 @@ pub struct RollCall<'scope, 'env> {
     /// Of domains that have no set.
     missing: Missing,
     batch: Batch,
+    /// Of a registrar that is said to have no domains: who its AoRs would be if they had.
+    split: Batch,
     batches: SyncSender<Batch>,
     looking_up: ScopedJoinHandle<'scope, Result<Registered<'env>, Failure>>,
 }
@@ -66,7 +67,8 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
             bytes: 0,
             without_domain: 0,
             missing: Missing::default(),
-            batch: Batch::default(),
+            batch: Batch::new(Aors::AsTold),
+            split: Batch::new(Aors::Split),
             batches,
             looking_up,
         }
@@ -84,10 +86,19 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
         };
         self.bytes += user.len();
         bounded(self.aors, self.bytes)?;
+        if self.rules.default_domain.is_some()
+            && let Some((user, domain)) = aor::split(aor)
+            && let Some(domain) = self.sets.domains.number(domain)
+        {
+            self.split.add(self.sets, domain, user)?;
+            if self.split.count() == BATCH {
+                pass_on(&mut self.split, &self.batches);
+            }
+        }
         if let Some(domain) = self.sets.domains.number(domain) {
             self.batch.add(self.sets, domain, user)?;
             if self.batch.count() == BATCH {
-                self.pass_on();
+                pass_on(&mut self.batch, &self.batches);
             }
         } else if self.missing.domains.number(domain).is_some() || self.rules.scope.contains(domain)
         {
@@ -95,11 +106,11 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
         }
         Ok(())
     }
+}
 
-    fn pass_on(&mut self) {
-        // When the other thread has ended early, it tells why in the end.
-        let _ = self.batches.send(mem::take(&mut self.batch));
-    }
+fn pass_on(batch: &mut Batch, batches: &SyncSender<Batch>) {
+    // When the other thread has ended early, it tells why in the end.
+    let _ = batches.send(batch.take());
 }
 
 fn look_up(sets: &Sets, batches: Receiver<Batch>) -> Result<Registered<'_>, Failure> {
@@ -154,7 +165,8 @@ impl<'env> Listener for RollCall<'_, 'env> {
             ))
             .hint("give their domain with --default-domain DOMAIN, or set modparam(\"usrloc\", \"use_domain\", 1)"));
         }
-        self.pass_on();
+        pass_on(&mut self.batch, &self.batches);
+        pass_on(&mut self.split, &self.batches);
         drop(self.batches);
         let found = self.looking_up.join();
         let mut registered = found.unwrap_or_else(|panic| resume_unwind(panic))?;

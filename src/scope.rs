@@ -1,5 +1,7 @@
 //! Which domains a run is about: `--domain` and `--exclude-domain`.
 
+use std::collections::BTreeSet;
+
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use crate::failure::Failure;
@@ -7,6 +9,8 @@ use crate::failure::Failure;
 /// Domains out of scope are never read, so never stale, and never written.
 #[derive(Clone, Debug)]
 pub struct Scope {
+    /// What `only` is made of.
+    given: Vec<String>,
     only: Option<RegexSet>,
     except: Option<RegexSet>,
 }
@@ -15,9 +19,25 @@ impl Scope {
     /// Each pattern must match the whole domain, in any case; no `--domain` means every domain.
     pub fn new(only: &[String], except: &[String]) -> Result<Self, Failure> {
         Ok(Self {
+            given: only.to_vec(),
             only: whole("--domain", only)?,
             except: whole("--exclude-domain", except)?,
         })
+    }
+
+    /// The `--domain` patterns that match none of these.
+    pub fn unmatched<'a>(&self, domains: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+        let Some(only) = &self.only else {
+            return Vec::new();
+        };
+        let mut unmatched: BTreeSet<usize> = (0..only.len()).collect();
+        for domain in domains {
+            for pattern in only.matches(domain) {
+                unmatched.remove(&pattern);
+            }
+        }
+        let given = |pattern: usize| self.given[pattern].clone();
+        unmatched.into_iter().map(given).collect()
     }
 
     pub fn contains(&self, domain: &[u8]) -> bool {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shown on standard error until dropped.
+/// Shown on standard error until it ends.
+#[derive(Clone)]
 pub struct Waiting(Option<ProgressBar>);
 
 impl Waiting {
@@ -33,10 +34,8 @@ impl Waiting {
             bar.set_message(what);
         }
     }
-}
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
+    pub fn end(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

@@ -162,7 +162,7 @@ fn redis_cluster() {
 
 /// Tells, shows and checks.
 struct Story {
-    environment: [(&'static str, String); 2],
+    environment: [(&'static str, String); 3],
     steps: std::cell::Cell<u32>,
     color: bool,
 }
@@ -173,6 +173,7 @@ impl Story {
             environment: [
                 ("KAMONLINE_KAMAILIO", kamailio.rpc_url()),
                 ("KAMONLINE_REDIS", redis.join(",")),
+                ("KAMONLINE_MIN_UPTIME", "0s".into()),
             ],
             steps: 0.into(),
             color: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
@@ -199,6 +200,9 @@ impl Story {
         for (name, value) in &self.environment {
             self.prompt(&format!("export {name}={value}"));
         }
+        self.say(
+            "The last one is for the demo only: else kamonline removes nobody in the first two minutes of a Kamailio.",
+        );
     }
 
     /// Runs kamonline, shows it, and holds it to an exit code and to some of its words.
@@ -243,7 +247,7 @@ impl Story {
         assert_eq!(found, members, "{key}");
     }
 
-    fn environment(&self) -> [(&str, &str); 2] {
+    fn environment(&self) -> [(&str, &str); 3] {
         self.environment
             .each_ref()
             .map(|(name, value)| (*name, value.as_str()))

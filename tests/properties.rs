@@ -4,9 +4,11 @@
 mod plain;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kamonline::failure::Exit;
-use kamonline::plan::{EmptyDump, Guard, MaxRemoval, Plan, Totals};
+use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
+use kamonline::plan::{Plan, Totals};
 use plain::Told;
 use plain::matching::{PREFIX, Scenario, added, removed};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -127,31 +129,36 @@ proptest! {
     fn the_guard_refuses_what_is_above_the_limit_and_nothing_else(
         (members, stale) in (0usize..200).prop_flat_map(|members| (Just(members), 0..=members)),
         aors in 0usize..3,
+        missing in 0usize..3,
         near in -1isize..=1,
         by_count: bool,
         allow_empty: bool,
     ) {
         let limit = match by_count {
             true => MaxRemoval::Count(stale.saturating_add_signed(near)),
-            false => MaxRemoval::Share((stale * 100 / members.max(1)).saturating_add_signed(near)),
+            false => MaxRemoval::Percent((stale * 100 / members.max(1)).saturating_add_signed(near)),
         };
-        let totals = Totals { members, stale, aors, ..Totals::default() };
+        let totals = Totals { members, stale, aors, missing, ..Totals::default() };
+        let findings = Findings { totals, ..Findings::default() };
+        let guard = |max_removal, empty| Guard { max_removal, empty, min_uptime: Duration::ZERO };
         let empty = if allow_empty { EmptyDump::Allowed } else { EmptyDump::Refused };
-        let checked = Guard { max_removal: limit, empty }.check(&totals);
+        let checked = guard(limit, empty).check(&findings);
 
         let above = match limit {
             MaxRemoval::Count(most) => stale > most,
-            MaxRemoval::Share(percent) => stale > 10 && stale as f64 / members as f64 > percent as f64 / 100.0,
+            MaxRemoval::Percent(0) => stale > 0,
+            MaxRemoval::Percent(percent) => stale > 10 && stale as f64 / members as f64 > percent as f64 / 100.0,
         };
-        let nobody = aors == 0 && members > 0 && !allow_empty;
+        let nobody_in_common = members == stale && missing > 0;
+        let nobody = (aors == 0 || nobody_in_common) && members > 0 && !allow_empty;
         prop_assert_eq!(checked.is_err(), above || nobody);
         if let Err(refusal) = checked {
             prop_assert_eq!(refusal.exit, Exit::Refused);
             let hint = refusal.hint.unwrap();
             prop_assert_eq!(hint.contains("--allow-empty"), nobody);
             prop_assert_eq!(hint.ends_with(&format!("--max-removal {stale}")), above);
-            let let_through = Guard { max_removal: MaxRemoval::Count(stale), empty: EmptyDump::Allowed };
-            prop_assert!(let_through.check(&totals).is_ok());
+            let let_through = guard(MaxRemoval::Count(stale), EmptyDump::Allowed);
+            prop_assert!(let_through.check(&findings).is_ok());
         }
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use memchr::memmem;
+use reqwest::blocking::Response;
 
-use super::{Response, Rpc};
+use super::{Command, Rpc};
 use crate::failure::Failure;
 use crate::shown::{Shown, without_number};
 
@@ -34,6 +35,8 @@ pub enum Broken {
         server: Option<String>,
         body: Vec<u8>,
     },
+    /// A cache's, of so many seconds ago (RFC 9111, 5.1).
+    Old(u64),
     /// The dump began and did not end.
     CutOff,
     /// The dump ended, but is not one that Kamailio prints.
@@ -97,8 +100,8 @@ impl From<io::Error> for Broken {
 }
 
 impl Broken {
-    /// Status 200 without a dump, by how the body begins.
-    pub fn no_dump(body: Vec<u8>) -> Self {
+    /// Status 200 without what was asked for, by how the body begins.
+    pub fn no_answer(body: Vec<u8>) -> Self {
         Broken::Refused {
             status: 200,
             server: None,
@@ -116,8 +119,12 @@ impl Broken {
     }
 
     /// What the administrator is told of the Kamailio at `url`.
-    pub fn explain(self, url: &str, rpc: Rpc, timeout: Duration) -> Failure {
-        let failure = |what: &str| Failure::new(format!("Kamailio at {url}: {what}"));
+    pub fn explain(self, url: &str, rpc: Rpc, command: Command, timeout: Duration) -> Failure {
+        let about = match command {
+            Command::Dump => "",
+            Command::Uptime => "asked for its uptime: ",
+        };
+        let failure = |what: &str| Failure::new(format!("Kamailio at {url}: {about}{what}"));
         match self {
             Broken::Unheard(cause) => Failure {
                 hint: cause.hint,
@@ -159,6 +166,13 @@ impl Broken {
                 failure(&format!("what answers does not speak HTTP ({why})"))
                     .hint("is the address right? An https server is asked with https://")
             }
+            Broken::Old(age) => {
+                failure(&format!("a cache answered, with what was true {age} s ago"))
+                    .hint("whatever stands between kamonline and Kamailio must not cache this path")
+            }
+            Broken::CutOff if command == Command::Uptime => {
+                failure("its answer was cut off").hint(CANNOT_TELL_UPTIME)
+            }
             Broken::CutOff => failure("the dump was cut off in the middle").hint(
                 "in kamailio.cfg set tcp_conn_wq_max=134217728, tcp_wq_max=268435456 and \
                  tcp_send_timeout=30: by default Kamailio closes a connection with more than \
@@ -178,16 +192,21 @@ impl Broken {
                 let own = own_words(&body)
                     .map(|words| format!(" ({})", Shown(words)))
                     .unwrap_or_default();
-                failure(&format!("it answered {status}{own}, not the dump")).hint(way_out(
-                    status,
-                    server.as_deref(),
-                    &body,
-                    rpc,
-                ))
+                match command {
+                    Command::Dump => failure(&format!("it answered {status}{own}, not the dump"))
+                        .hint(way_out(status, server.as_deref(), &body, rpc)),
+                    Command::Uptime => {
+                        failure(&format!("it answered {status}{own}")).hint(CANNOT_TELL_UPTIME)
+                    }
+                }
             }
         }
     }
 }
+
+const CANNOT_TELL_UPTIME: &str = "kamailio.cfg must allow core.uptime as it allows ul.dump (over xhttp_rpc the path \
+     core/core.uptime), as kamailio.cfg.example does; --min-uptime 0s does not ask for it, and then a Kamailio that \
+     is still loading its users is believed";
 
 /// What to do about an HTTP answer that is no dump.
 fn way_out(status: u16, server: Option<&str>, body: &[u8], rpc: Rpc) -> String {

@@ -22,7 +22,7 @@ pub fn read(
     let mut body = BufReader::with_capacity(64 << 10, body.take(LONGEST));
     let start = body.fill_buf()?;
     if start.first() != Some(&b'{') {
-        return Err(Broken::no_dump(start.to_vec()));
+        return Err(Broken::no_answer(start.to_vec()));
     }
     let mut reading = Reading {
         hear,

@@ -106,22 +106,22 @@ impl Page {
     pub fn end(self) -> Result<(), Broken> {
         match self.state {
             State::Whole => Ok(()),
-            State::Preface => Err(Broken::no_dump(self.rest)),
+            State::Preface => Err(Broken::no_answer(self.rest)),
             _ => Err(Broken::CutOff),
         }
     }
 
     fn preface<'a>(&mut self, page: &'a [u8]) -> Result<Option<&'a [u8]>, Broken> {
         let Some(start) = memmem::find(page, b"<pre>") else {
-            let no_dump = page.len() > LONGEST_PREFACE;
-            return if no_dump {
-                Err(Broken::no_dump(page[..LONGEST_PREFACE].to_vec()))
+            let no_answer = page.len() > LONGEST_PREFACE;
+            return if no_answer {
+                Err(Broken::no_answer(page[..LONGEST_PREFACE].to_vec()))
             } else {
                 Ok(None)
             };
         };
         if memmem::find(&page[..start], b"<td>200: OK</td>").is_none() {
-            return Err(Broken::no_dump(page.to_vec()));
+            return Err(Broken::no_answer(page.to_vec()));
         }
         self.state = State::Opening;
         Ok(Some(&page[start + b"<pre>".len()..]))

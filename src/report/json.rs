@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::{Detail, Outcome, Verdict};
+use super::Detail;
+use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 
 #[derive(Serialize)]
@@ -20,6 +21,7 @@ struct Report<'a> {
     redis: Redis<'a>,
     totals: Totals,
     domains: Vec<Domain>,
+    notices: Vec<Notice>,
     warnings: Vec<&'a str>,
     error: Option<Error<'a>>,
 }
@@ -29,6 +31,8 @@ struct Registrar<'a> {
     url: &'a str,
     server: Option<&'a str>,
     aors: Option<usize>,
+    uptime_seconds: Option<i64>,
+    up_since: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,7 @@ struct Totals {
     removed: usize,
     added: usize,
     restored: usize,
+    rolled_back: usize,
 }
 
 #[derive(Serialize)]
@@ -57,6 +62,13 @@ struct Domain {
     stale: Vec<String>,
     missing: Vec<String>,
     restored: Vec<String>,
+    rolled_back: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Notice {
+    kind: &'static str,
+    message: String,
 }
 
 #[derive(Serialize)]
@@ -93,6 +105,14 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
                 url: &answer.url,
                 server: answer.server.as_deref(),
                 aors: answer.aors,
+                uptime_seconds: answer
+                    .uptime
+                    .as_ref()
+                    .and_then(|uptime| uptime.told.seconds),
+                up_since: answer.uptime.as_ref().map(|uptime| {
+                    let since = uptime.told.since.trim_ascii();
+                    String::from_utf8_lossy(since).into_owned()
+                }),
             })
             .collect(),
         redis: Redis {
@@ -107,8 +127,17 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             removed: outcome.removed,
             added: outcome.added,
             restored: outcome.restored.len(),
+            rolled_back: outcome.rolled_back.len(),
         },
         domains,
+        notices: outcome
+            .notices
+            .iter()
+            .map(|notice| Notice {
+                kind: notice.kind(),
+                message: notice.to_string(),
+            })
+            .collect(),
         warnings: outcome
             .warnings
             .iter()
@@ -174,6 +203,10 @@ fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> 
                 .collect(),
             restored: outcome
                 .restored_of(entry)
+                .map(|member| text(plan.sets.member(member)))
+                .collect(),
+            rolled_back: outcome
+                .rolled_back_of(entry)
                 .map(|member| text(plan.sets.member(member)))
                 .collect(),
         })

@@ -9,8 +9,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::{Outcome, Verdict};
 use crate::failure::Failure;
+use crate::notice::Notice;
+use crate::outcome::{Answer, Outcome, Verdict};
 use crate::shown::without_number;
 
 const LAST_SUCCESS: &str = "kamonline_last_success_timestamp_seconds";
@@ -73,7 +74,7 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
         "Registrars that were to be asked.",
         &outcome.registrars.len(),
     );
-    let answered = |answer: &&super::Answer| answer.aors.is_some();
+    let answered = |answer: &&Answer| answer.aors.is_some();
     gauge(
         "registrars_answered",
         "Registrars whose answer was whole.",
@@ -114,10 +115,29 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
         &outcome.restored.len(),
     );
     gauge(
+        "members_rolled_back",
+        "Members whom the last run removed and put back since it could not confirm their removal.",
+        &outcome.rolled_back.len(),
+    );
+    gauge(
         "users_added",
         "Users whom the last run added.",
         &outcome.added,
     );
+    text.push_str(
+        "# HELP kamonline_notices What the report of the last run notes.\n# TYPE kamonline_notices gauge\n",
+    );
+    for kind in Notice::KINDS {
+        let of_kind = outcome
+            .notices
+            .iter()
+            .filter(|notice| notice.kind() == kind);
+        let _ = writeln!(
+            text,
+            "kamonline_notices{{kind=\"{kind}\"}} {}",
+            of_kind.count()
+        );
+    }
     text.push_str(
         "# HELP kamonline_last_run_outcome 1 for how the last run ended, 0 for the others.\n\
          # TYPE kamonline_last_run_outcome gauge\n",

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Detail, Outcome, Verdict};
+use super::Detail;
 use crate::config::MissingUsers;
+use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Entry, Plan};
 use crate::shown::{Shown, counted};
 
@@ -40,8 +41,9 @@ pub fn write(
     if detail == Detail::OnlyNews && outcome.verdict() == Verdict::InSync {
         return Ok(());
     }
-    // Who was removed and could not be verified must be known to the last one.
-    let unverified = outcome.failure.is_some() && outcome.removed > 0;
+    // Who was removed and is not back must be known to the last one.
+    let back = outcome.restored.len() + outcome.rolled_back.len();
+    let unverified = outcome.failure.is_some() && outcome.removed > back;
     let most = if detail == Detail::All || unverified {
         usize::MAX
     } else {
@@ -53,6 +55,9 @@ pub fn write(
         .filter(|entry| detail == Detail::All || entry.differs())
     {
         self::entry(outcome, plan, entry, most, &paint, out)?;
+    }
+    for notice in &outcome.notices {
+        writeln!(out, "note: {notice}")?;
     }
     paint.line(out, BOLD, &summary(outcome, plan))
 }
@@ -87,13 +92,15 @@ fn entry(
     if hidden > 0 {
         writeln!(out, "    and {hidden} more (-v shows all)")?;
     }
-    for member in outcome.restored_of(entry) {
+    let restored = outcome
+        .restored_of(entry)
+        .map(|member| (member, "restored: registered while they were being removed"));
+    let rolled_back = outcome
+        .rolled_back_of(entry)
+        .map(|member| (member, "put back"));
+    for (member, why) in restored.chain(rolled_back.take(most)) {
         let user = Shown(plan.sets.member(member));
-        paint.line(
-            out,
-            GREEN,
-            &format!("  + {user} (restored: registered while he was being removed)"),
-        )?;
+        paint.line(out, GREEN, &format!("  + {user} ({why})"))?;
     }
     Ok(())
 }
@@ -119,6 +126,9 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         }
         if !outcome.restored.is_empty() {
             parts.push(format!("restored {}", outcome.restored.len()));
+        }
+        if !outcome.rolled_back.is_empty() {
+            parts.push(format!("put back {}", outcome.rolled_back.len()));
         }
         parts.join(", ")
     };

@@ -1,6 +1,7 @@
 //! Redis Cluster: its masters, all of them or none, and commands sent to the masters of their keys.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
@@ -22,13 +23,20 @@ const RETRIES: u32 = 3;
 /// A connection to every node, and the masters it had when it was made.
 pub struct Cluster {
     connection: ClusterConnection,
-    pub masters: Vec<Node>,
+    pub masters: Vec<Master>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub host: String,
     pub port: u16,
+}
+
+/// A master, and the slots that it had when the cluster was asked.
+#[derive(Debug)]
+pub struct Master {
+    pub node: Node,
+    pub slots: Vec<RangeInclusive<u16>>,
 }
 
 /// What the redis crate would find out when it connects.
@@ -115,17 +123,17 @@ fn ask(servers: &Servers, node: &ConnectionInfo) -> RedisResult<Vec<Vec<Value>>>
 }
 
 /// The masters of all slots. While one is missing, the sets it holds cannot be known.
-fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Node>> {
+fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Master>> {
     let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = seed.addr() else {
         return Err((ErrorKind::Client, "a node is reached over TCP").into());
     };
-    let mut masters = Vec::new();
+    let mut masters: Vec<Master> = Vec::new();
     let mut covered = 0;
     for range in slots {
         let [start, end, master, ..] = range.as_slice() else {
             continue;
         };
-        let (start, end): (usize, usize) = (
+        let (start, end): (u16, u16) = (
             redis::from_redis_value_ref(start)?,
             redis::from_redis_value_ref(end)?,
         );
@@ -136,10 +144,15 @@ fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Nod
             None | Some("") => host.clone(),
             Some(name) => name.to_owned(),
         };
-        covered += end + 1 - start;
+        let slots = start..=end;
+        covered += slots.len();
         let node = Node { host, port };
-        if !masters.contains(&node) {
-            masters.push(node);
+        match masters.iter_mut().find(|master| master.node == node) {
+            Some(master) => master.slots.push(slots),
+            None => masters.push(Master {
+                node,
+                slots: vec![slots],
+            }),
         }
     }
     if covered < SLOTS {
@@ -221,9 +234,14 @@ mod tests {
         let found: Vec<_> = masters(&seed, whole.clone())
             .unwrap()
             .into_iter()
-            .map(|node| format!("{}:{}", node.host, node.port))
+            .map(|Master { node, slots }| format!("{}:{} {slots:?}", node.host, node.port))
             .collect();
-        assert_eq!(found, ["seed:1", "seed:2", "other:1"]);
+        let expected = [
+            "seed:1 [0..=9999]",
+            "seed:2 [10000..=16000]",
+            "other:1 [16001..=16383]",
+        ];
+        assert_eq!(found, expected);
         for without in [
             vec![],
             whole[1..].to_vec(),

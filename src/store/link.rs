@@ -1,14 +1,16 @@
 //! A connection on which commands can be sent ahead of their replies, and on which no wait is longer than its bound.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use redis::cluster_routing::Slot;
 use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value};
 
 use super::bounded::{late, wait, within};
-use super::cluster::{Cluster, Node};
+use super::cluster::{Cluster, Master, Node};
 use super::trouble::{self, Peer};
 
 /// A Redis holds 2^32 keys, and a set as many members: a SCAN that takes more calls than these does not end.
@@ -22,8 +24,8 @@ pub struct Link {
     /// Whom an error is about.
     pub peer: Peer,
     timeout: Duration,
-    /// Those to be scanned; None is the only server.
-    masters: Vec<Option<Node>>,
+    /// Of a cluster; none is the only server.
+    masters: Vec<Master>,
     /// Who talks to Redis, so that the next replies are read while one is looked at. None once one did not come in time.
     thread: Option<(Sender<Portion>, Receiver<Replies>)>,
     /// Portions without replies.
@@ -63,21 +65,21 @@ impl Link {
             .as_deref()
         {
             Some(mode @ ("cluster" | "sentinel")) => other(mode),
-            _ => Ok(Self::new(vec![None], peer, timeout, |portions, tell| {
+            _ => Ok(Self::new(Vec::new(), peer, timeout, |portions, tell| {
                 talk_to_one(connection, portions, tell)
             })),
         }
     }
 
-    pub fn to_cluster(cluster: Cluster, timeout: Duration) -> Self {
-        let masters = cluster.masters.iter().cloned().map(Some).collect();
+    pub fn to_cluster(mut cluster: Cluster, timeout: Duration) -> Self {
+        let masters = std::mem::take(&mut cluster.masters);
         Self::new(masters, Peer::Member(None), timeout, |portions, tell| {
             talk_to_cluster(cluster, portions, tell)
         })
     }
 
     fn new(
-        masters: Vec<Option<Node>>,
+        masters: Vec<Master>,
         peer: Peer,
         timeout: Duration,
         talk: impl FnOnce(Receiver<Portion>, Sender<Replies>) + Send + 'static,
@@ -124,6 +126,33 @@ impl Link {
             .extract_error()
     }
 
+    /// Of keys the first that each master serves, by number.
+    pub fn one_of_each_master<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a [u8]>,
+    ) -> impl Iterator<Item = usize> {
+        let number = |master: usize, slots: &RangeInclusive<u16>| {
+            slots.clone().map(move |slot| (Slot::new(slot), master))
+        };
+        let masters = self.masters.iter().enumerate();
+        let of_slots: HashMap<_, _> = masters
+            .flat_map(|(master, Master { slots, .. })| {
+                slots.iter().flat_map(move |slots| number(master, slots))
+            })
+            .collect();
+        let mut seen = HashSet::new();
+        let mut firsts = Vec::new();
+        for (number, key) in keys.enumerate() {
+            if seen.insert(of_slots.get(&Some(Slot::for_key(key)))) {
+                firsts.push(number);
+            }
+            if seen.len() == self.masters.len().max(1) {
+                break;
+            }
+        }
+        firsts.into_iter()
+    }
+
     /// Runs SCAN on every master until its cursor is back at 0; `read` returns the cursor of a reply.
     pub fn scan(
         &mut self,
@@ -131,7 +160,14 @@ impl Link {
         mut read: impl FnMut(Value) -> RedisResult<u64>,
     ) -> RedisResult<()> {
         let peer = self.peer.clone();
-        for master in self.masters.clone() {
+        let nodes: Vec<_> = match &self.masters[..] {
+            [] => vec![None],
+            masters => masters
+                .iter()
+                .map(|master| Some(master.node.clone()))
+                .collect(),
+        };
+        for master in nodes {
             if let Some(Node { host, port }) = &master {
                 self.peer = Peer::Member(Some(format!("{host}:{port}")));
             }

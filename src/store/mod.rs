@@ -10,6 +10,7 @@ mod read;
 mod sentinel;
 mod servers;
 mod trouble;
+mod write;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,11 +24,9 @@ use crate::shown::Shown;
 use link::Link;
 pub use servers::{Servers, Topology};
 use trouble::Trouble;
+use write::Write;
+pub use write::{Change, Fate, Verb, Written};
 
-/// How many members one SREM or SADD names.
-const WRITE_COUNT: usize = 1_000;
-/// What Redis is given to remove or to add in a row, in members.
-const WRITE_PORTION: usize = 2_000;
 /// What any command costs Redis, in members.
 const COMMAND: usize = 5;
 
@@ -37,28 +36,6 @@ pub struct Store<'a> {
     link: Option<Link>,
     /// Keys of another type, once each.
     pub warnings: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Remove,
-    Add,
-}
-
-/// The members to remove from, or to add to, the set of a key.
-pub struct Change<'a> {
-    pub key: &'a [u8],
-    pub members: Vec<&'a [u8]>,
-}
-
-/// How far a write came.
-#[derive(Default)]
-pub struct Written {
-    /// Members that Redis confirmed.
-    pub done: usize,
-    /// Members that were sent when the connection broke for good.
-    pub unsure: usize,
-    pub failure: Option<Failure>,
 }
 
 impl<'a> Store<'a> {
@@ -82,49 +59,52 @@ impl<'a> Store<'a> {
         Ok(sets)
     }
 
-    /// Removes or adds members. What was done is told also when it fails half way; doing it again does no harm.
-    pub fn write(&mut self, verb: Verb, changes: &[Change]) -> Written {
-        let chunks: Vec<_> = changes
-            .iter()
-            .flat_map(|change| {
-                change
-                    .members
-                    .chunks(WRITE_COUNT)
-                    .map(|members| (change.key, members))
-            })
-            .collect();
+    /// Shows that whoever is removed by `changes` can be put back: on each master one of the members is added to the set
+    /// that holds it, which changes nothing. At `maxmemory` a Redis runs SREM and refuses SADD.
+    pub fn check_add(&mut self, changes: &[Change]) -> Result<(), Failure> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.retrying(|link| {
+            let keys = changes.iter().map(|change| change.key);
+            let ones: Vec<_> = link.one_of_each_master(keys).collect();
+            let add = |one: &usize| {
+                let Change { key, members } = &changes[*one];
+                let mut add = redis::cmd("SADD");
+                add.arg(key).arg(members[0]);
+                add
+            };
+            link.send(ones.iter().map(add).collect())?;
+            for _ in ones {
+                match link.receive() {
+                    Err(error) if !trouble::is_wrong_type(&error) => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes or adds members, as long as it `may_go_on`. What was done is told also when it fails half way; doing it
+    /// again does no harm.
+    pub fn write(
+        &mut self,
+        verb: Verb,
+        changes: &[Change],
+        may_go_on: &dyn Fn() -> bool,
+    ) -> Written {
+        let mut write = Write::new(verb, changes);
         // Not even a connection, which may fail.
-        if chunks.is_empty() {
+        if write.is_empty() {
             return Written::default();
         }
-        let (mut confirmed, mut unsure, mut others) = (0, 0, Vec::new());
-        // What was sent over a connection that broke may have been done, whatever is said of it afterwards.
-        let mut sent = 0;
-        let written = self.retrying(|link| {
-            sent = sent.max(confirmed + unsure);
-            unsure = 0;
-            write(
-                link,
-                verb,
-                &chunks,
-                &mut confirmed,
-                &mut unsure,
-                &mut others,
-            )
-        });
-        self.warnings.extend(
-            others
-                .iter()
-                .map(|key| format!("{} is no set any more, so it was left alone", Shown(key))),
-        );
-        let unsure = unsure.max(sent.saturating_sub(confirmed));
-        let members =
-            |chunks: &[(&[u8], &[&[u8]])]| chunks.iter().map(|(_, members)| members.len()).sum();
-        Written {
-            done: members(&chunks[..confirmed]),
-            unsure: members(&chunks[confirmed..confirmed + unsure]),
-            failure: written.err(),
-        }
+        let written = self.retrying(|link| write.send(link, may_go_on));
+        let mut warned: Vec<_> = write.wrong_types().collect();
+        warned.dedup();
+        let warning =
+            |key: &[u8]| format!("{} is no set any more, so it was left alone", Shown(key));
+        self.warnings.extend(warned.into_iter().map(warning));
+        write.ended(written.err())
     }
 
     /// Does a job that may be begun again, over a new connection where the old one broke.
@@ -165,53 +145,4 @@ impl<'a> Store<'a> {
             with: link.peer.clone(),
         })
     }
-}
-
-/// Writes from the first chunk that is not `confirmed`; `others` are keys that turned out to be no sets.
-fn write(
-    link: &mut Link,
-    verb: Verb,
-    chunks: &[(&[u8], &[&[u8]])],
-    confirmed: &mut usize,
-    unsure: &mut usize,
-    others: &mut Vec<Vec<u8>>,
-) -> RedisResult<()> {
-    let mut sent = *confirmed;
-    while *confirmed < chunks.len() {
-        while !link.is_busy() && sent < chunks.len() {
-            let (mut portion, mut work) = (Vec::new(), 0);
-            while work < WRITE_PORTION && sent < chunks.len() {
-                let (key, members) = chunks[sent];
-                let mut command = redis::cmd(match verb {
-                    Verb::Remove => "SREM",
-                    Verb::Add => "SADD",
-                });
-                command.arg(key).arg(members);
-                portion.push(command);
-                work += members.len() + COMMAND;
-                sent += 1;
-            }
-            *unsure = sent - *confirmed;
-            link.send(portion)?;
-        }
-        match link.receive() {
-            Ok(_) => {}
-            Err(error) if trouble::is_wrong_type(&error) => {
-                others.push(chunks[*confirmed].0.to_vec())
-            }
-            Err(error) => {
-                if trouble::is_refusal(&error) {
-                    let refused = |link: &mut Link| {
-                        link.receive()
-                            .is_err_and(|error| trouble::is_refusal(&error))
-                    };
-                    *unsure = (*confirmed + 1..sent).filter(|_| !refused(link)).count();
-                }
-                return Err(error);
-            }
-        }
-        *confirmed += 1;
-        *unsure = sent - *confirmed;
-    }
-    Ok(())
 }

@@ -122,7 +122,7 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
         }
         ("OOM", _) => {
             return failure("it is out of memory (maxmemory), so nothing can be added")
-                .hint("raise maxmemory, or leave out --add-missing: removing works all the same");
+                .hint("raise maxmemory: without room to add, kamonline removes nobody, since it could not put them back");
         }
         ("MISCONF", _) => {
             return failure(&said)

@@ -9,8 +9,6 @@ use crate::lab::{Kamailio, Phone};
 
 pub const DOMAIN: &str = "abc.voip.ca";
 
-/// What all of them together do in a second.
-const TURNS_PER_SECOND: f64 = 300.0;
 /// They act side by side, each thread for its share of the users.
 const THREADS: usize = 4;
 
@@ -53,8 +51,9 @@ pub fn name(user: usize) -> String {
     format!("{user:05}")
 }
 
-/// All of them are registered, and live until the time is over.
-pub fn live(kamailio: &Kamailio, users: usize, time: Duration) -> Lived {
+/// All of them are registered, and live until the time is over. Together they have so many turns a second, and more, as who
+/// leaves is mostly back soon.
+pub fn live(kamailio: &Kamailio, users: usize, time: Duration, turns: usize) -> Lived {
     kamailio.register_many((0..users).map(aor));
     let end = Instant::now() + time;
     let mut lived = Lived::default();
@@ -62,7 +61,7 @@ pub fn live(kamailio: &Kamailio, users: usize, time: Duration) -> Lived {
         let shares: Vec<_> = (0..THREADS)
             .map(|share| {
                 let users: Vec<_> = (share..users).step_by(THREADS).collect();
-                scope.spawn(move || Share::new(kamailio, users, share).live(end))
+                scope.spawn(move || Share::new(kamailio, users, share, turns).live(end))
             })
             .collect();
         for share in shares {
@@ -83,12 +82,12 @@ struct Share<'a> {
 }
 
 impl<'a> Share<'a> {
-    fn new(kamailio: &'a Kamailio, users: Vec<usize>, seed: usize) -> Self {
+    fn new(kamailio: &'a Kamailio, users: Vec<usize>, seed: usize, turns: usize) -> Self {
         let mut share = Share {
             kamailio,
             phone: kamailio.phone(),
             dice: Dice(seed as u64),
-            pace: (users.len() * THREADS) as f64 / TURNS_PER_SECOND,
+            pace: (users.len() * THREADS) as f64 / turns as f64,
             turns: BinaryHeap::new(),
             lived: Lived::default(),
         };

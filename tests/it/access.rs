@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 /// As the README and the hint give it.
 const SMALLEST_RULE: &str = "~ONLINE:* +scan +scard +smembers +sscan +srem +sadd";
 
-/// 100 is registered and missing in the set, which holds a ghost.
+/// 100 is registered and missing in the set, which holds a ghost. 200 of another domain is registered and in its set.
 struct Site {
     kamailio: Kamailio,
     redis: Redis,
@@ -19,8 +19,10 @@ impl Site {
     fn with(redis: RedisOptions) -> Self {
         let kamailio = Kamailio::start(&KamailioOptions::default(), None);
         kamailio.register("100@abc.voip.ca");
+        kamailio.register("200@xyz.voip.ca");
         let redis = Redis::with(redis);
         redis.add("ONLINE:abc.voip.ca", "ghost");
+        redis.add("ONLINE:xyz.voip.ca", "200");
         Site { kamailio, redis }
     }
 
@@ -195,6 +197,7 @@ fn a_unix_socket_and_a_database_can_be_named() {
         third.replace("unix", "redis+unix"),
     ] {
         client.add("ONLINE:abc.voip.ca", "other ghost");
+        client.add("ONLINE:xyz.voip.ca", "200");
         site.run(&url, &["--add-missing"]).expect(0);
         assert_eq!(client.members("ONLINE:abc.voip.ca"), ["100"]);
         client.command(&["FLUSHDB"]);

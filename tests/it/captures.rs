@@ -59,8 +59,10 @@ fn healthy_dumps_of_every_release_are_read() {
     let three = ["100@abc.voip.ca", "101@abc.voip.ca", "102@xyz.voip.ca"];
     let second = ["200@abc.voip.ca", "201@abc.voip.ca", "202@xyz.voip.ca"];
     for release in RELEASES {
-        let users =
-            |file: &str, args: &[&str]| users(run(&redis, &format!("{release}/{file}"), args));
+        let users = |file: &str, args: &[&str]| {
+            let args = [&["--allow-empty"], args].concat();
+            users(run(&redis, &format!("{release}/{file}"), &args))
+        };
         assert_eq!(users("three.brief", &[]), set(&three), "{release}");
         assert_eq!(
             users("two-tables.brief", &[]),
@@ -90,13 +92,11 @@ fn hostile_user_names_are_read_as_they_were_registered() {
         .iter()
         .flat_map(|release| files.map(|file| format!("{release}/{file}")));
     for name in names.filter(|name| there(&format!("{name}.brief"))) {
-        let case: &[&str] = if name.ends_with("casesens") {
-            &["--case-sensitive"]
-        } else {
-            &[]
-        };
-        let read = users(run(&redis, &format!("{name}.brief"), case));
-        let registered = registered(&name, case.is_empty());
+        let ignores_case = !name.ends_with("casesens");
+        let mut args = vec!["--allow-empty"];
+        args.extend((!ignores_case).then_some("--case-sensitive"));
+        let read = users(run(&redis, &format!("{name}.brief"), &args));
+        let registered = registered(&name, ignores_case);
         if name.ends_with("nasty") {
             assert_eq!(read, registered, "{name}");
             continue;

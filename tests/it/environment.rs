@@ -30,6 +30,7 @@ fn each_variable_does_what_its_option_does() {
     second.register("200@xyz.voip.ca");
     redis.add("ONLINE:abc.voip.ca", "ghost");
     redis.add("OTHER:abc.voip.ca", "other ghost");
+    redis.add("OTHER:xyz.voip.ca", "200");
     let both = format!("{}, {},", first.rpc_url(), second.rpc_url());
     let url = redis.url();
     let base = [
@@ -82,8 +83,9 @@ fn each_variable_does_what_its_option_does() {
         ),
         ("DOMAIN", "abc\\..*", 0, "\"online\":1"),
         ("EXCLUDE_DOMAIN", "nobody,abc\\..*", 0, "\"stale\":0"),
-        ("DEFAULT_DOMAIN", "d.ca", 0, "\"key\":\"ONLINE:d.ca\""),
+        ("DEFAULT_DOMAIN", "d.ca", 1, "leave out --default-domain"),
         ("MAX_REMOVAL", "0", 3, "--max-removal"),
+        ("MIN_UPTIME", "1h", 3, "--min-uptime 0s"),
         ("SETTLE", "soon", 2, "--settle"),
         ("TIMEOUT", "0s", 2, "--timeout must be longer than 0"),
         ("RETRIES", "often", 2, "--retries"),

@@ -80,9 +80,10 @@ fn more_than_a_share_is_refused() {
 }
 
 #[test]
-fn up_to_ten_removals_pass_under_any_share() {
+fn up_to_ten_removals_pass_under_any_share_above_0() {
     let lab = lab(1, 10);
-    let_through(&lab, &["--max-removal=0%"]);
+    refused(&lab, &["--max-removal=0%"], "--max-removal 10");
+    let_through(&lab, &["--max-removal=1%"]);
     assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100"]);
 }
 

@@ -1,18 +1,16 @@
 //! A run that is killed at any step leaves what the next one mends; and a report that nobody can read stops no run.
 
 use std::fs::File;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::fault_table::{AFTER, BEFORE, KEY, args, first_dump, kamailio, redis, second_dump};
 use crate::lab::{
     End, Fault, HttpStub, Redis, RedisProxy, Reply, Rule, kamonline, kamonline_command, until,
 };
 
-fn kill(mut child: Child, signal: &str) {
-    let pid = child.id().to_string();
-    let mut kill = Command::new("kill");
-    assert!(kill.args(["-s", signal, &pid]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), None, "SIG{signal} ends it");
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().code(), None);
 }
 
 /// What the killed run left, and that a whole run mends it.
@@ -34,66 +32,71 @@ fn quiet(kamailio: &str, redis: &str) -> Child {
     command.spawn().unwrap()
 }
 
+/// A Redis that hangs at the n-th command of this name (from 0), before or after it has run it.
+pub fn hanging(redis: &Redis, command: &'static str, nth: usize, has_run: bool) -> RedisProxy {
+    redis.reset_stats();
+    let rule = Rule {
+        command,
+        times: nth..nth + 1,
+        onwards: false,
+        fault: match has_run {
+            true => Fault::After(End::Hang),
+            false => Fault::Before(End::Hang),
+        },
+    };
+    RedisProxy::new(redis, vec![rule])
+}
+
+pub fn until_it_hangs(redis: &Redis, proxy: &RedisProxy, command: &str, nth: usize, has_run: bool) {
+    until(command, || proxy.seen(command) > nth);
+    until(command, || !has_run || redis.calls(command) > nth as u64);
+}
+
 #[test]
 fn killed_at_any_step_of_redis() {
     // Killed between the removal and the second look, a run leaves out who came back meanwhile: `back`.
-    let steps: [(&str, usize, bool, &[&str]); 10] = [
+    let steps: [(&str, usize, bool, &[&str]); 12] = [
         ("HELLO", 0, false, &BEFORE),
         ("SCAN", 0, true, &BEFORE),
         ("SCARD", 0, true, &BEFORE),
         ("SMEMBERS", 0, true, &BEFORE),
+        ("SADD", 0, false, &BEFORE),
+        ("SADD", 0, true, &BEFORE),
         ("SREM", 0, false, &BEFORE),
         ("SREM", 0, true, &["100"]),
-        ("SADD", 0, false, &["100"]),
-        ("SADD", 0, true, &["100", "new"]),
-        ("SADD", 1, false, &["100", "new"]),
-        ("SADD", 1, true, &AFTER),
+        ("SADD", 1, false, &["100"]),
+        ("SADD", 1, true, &["100", "new"]),
+        ("SADD", 2, false, &["100", "new"]),
+        ("SADD", 2, true, &AFTER),
     ];
     let redis = redis();
-    for signal in ["TERM", "KILL"] {
-        for (command, nth, has_run, left) in steps {
-            let row = format!("SIG{signal} at {command} {nth}, has run: {has_run}");
-            let fault = match has_run {
-                true => Fault::After(End::Hang),
-                false => Fault::Before(End::Hang),
-            };
-            let times = nth..nth + 1;
-            let rule = Rule {
-                command,
-                times,
-                onwards: false,
-                fault,
-            };
-            let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, vec![rule]));
-            redis.reset_stats();
-            let child = quiet(&kamailio.url(), &proxy.url());
-            until(&row, || proxy.seen(command) > nth);
-            until(&row, || !has_run || redis.calls(command) > nth as u64);
-            kill(child, signal);
-            leaves(&redis, left, &row);
-        }
+    for (command, nth, has_run, left) in steps {
+        let row = format!("killed at {command} {nth}, has run: {has_run}");
+        let (kamailio, proxy) = (kamailio(), hanging(&redis, command, nth, has_run));
+        let child = quiet(&kamailio.url(), &proxy.url());
+        until_it_hangs(&redis, &proxy, command, nth, has_run);
+        kill(child);
+        leaves(&redis, left, &row);
     }
 }
 
 #[test]
 fn killed_while_kamailio_is_asked() {
     let redis = redis();
-    for signal in ["TERM", "KILL"] {
-        for (replies, left) in [
-            (vec![Reply::Hang(vec![])], &BEFORE[..]),
-            (
-                vec![Reply::Whole(first_dump()), Reply::Hang(vec![])],
-                &["100", "new"],
-            ),
-        ] {
-            let asked = replies.len();
-            let row = format!("SIG{signal} at dump {asked}");
-            let stub = HttpStub::serve(replies);
-            let child = quiet(&stub.url(), &redis.url());
-            until(&row, || stub.requests().len() == asked);
-            kill(child, signal);
-            leaves(&redis, left, &row);
-        }
+    for (replies, left) in [
+        (vec![Reply::Hang(vec![])], &BEFORE[..]),
+        (
+            vec![Reply::Whole(first_dump()), Reply::Hang(vec![])],
+            &["100", "new"],
+        ),
+    ] {
+        let asked = replies.len();
+        let row = format!("killed at dump {asked}");
+        let stub = HttpStub::serve(replies);
+        let child = quiet(&stub.url(), &redis.url());
+        until(&row, || stub.requests().len() == asked);
+        kill(child);
+        leaves(&redis, left, &row);
     }
 }
 

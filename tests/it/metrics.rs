@@ -242,6 +242,11 @@ fn limited(limit: &str, args: &[&str]) -> Run {
         .arg(kamonline.get_program())
         .args(kamonline.get_args())
         .env_clear()
+        .envs(
+            kamonline
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .output()
         .unwrap()
         .into()

@@ -16,7 +16,8 @@ fn nothing_but_the_two_servers_is_contacted() {
         .args(["-f", "-qq", "-e", "trace=network", "-o"])
         .arg(&calls);
     strace.arg(env!("CARGO_BIN_EXE_kamonline"));
-    strace.args(["--kamailio", &kamailio, "--redis", &redis, "--settle=0s"]);
+    strace.args(["--kamailio", &kamailio, "--redis", &redis]);
+    strace.args(["--settle=0s", "--min-uptime=0s"]);
     let status = strace.env_clear().stdout(Stdio::null()).status().unwrap();
     assert!(status.success());
     assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100"]);

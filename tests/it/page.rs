@@ -5,7 +5,10 @@ use kamonline::cli::Cli;
 use kamonline::config::Config;
 use kamonline::failure::{Exit, Failure};
 use kamonline::kamailio::{Heard, xhttp_rpc::Page};
+use kamonline::run::run;
+use kamonline::stop::Stop;
 use kamonline::waiting::Waiting;
+use std::sync::Arc;
 
 const RELEASES: [&str; 5] = ["4.0.7", "4.4.7", "5.0.8", "5.4.9", "5.6.3"];
 
@@ -130,8 +133,8 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
     ];
     for at in head..reply.len() {
         let cli = Cli::read(args.map(Into::into)).unwrap();
-        let config = Config::resolve(cli).unwrap();
-        let outcome = kamonline::run(&config, &Waiting::new(false));
+        let config = Arc::new(Config::resolve(cli).unwrap());
+        let outcome = run(&config, &Stop::default(), &Waiting::new(false));
         let failure = outcome
             .failure
             .unwrap_or_else(|| panic!("cut at {at} was believed"));

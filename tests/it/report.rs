@@ -25,15 +25,18 @@ pub fn assert_is_report(report: &Value) {
             ("redis", Value::is_object),
             ("totals", Value::is_object),
             ("domains", Value::is_array),
+            ("notices", Value::is_array),
             ("warnings", is_texts),
             ("error", |value| value.is_null() || value.is_object()),
         ],
     );
     for registrar in report["registrars"].as_array().unwrap() {
-        let known: [(_, Check); 3] = [
+        let known: [(_, Check); 5] = [
             ("url", is_url),
             ("server", |value| value.is_null() || value.is_string()),
             ("aors", |value| value.is_null() || value.is_u64()),
+            ("uptime_seconds", |value| value.is_null() || value.is_i64()),
+            ("up_since", |value| value.is_null() || value.is_string()),
         ];
         fields(registrar, "a registrar", &known);
     }
@@ -43,7 +46,14 @@ pub fn assert_is_report(report: &Value) {
         &[("url", is_url), ("keys", Value::is_u64)],
     );
     let totals = [
-        "online", "members", "stale", "missing", "removed", "added", "restored",
+        "online",
+        "members",
+        "stale",
+        "missing",
+        "removed",
+        "added",
+        "restored",
+        "rolled_back",
     ];
     fields(
         &report["totals"],
@@ -51,7 +61,7 @@ pub fn assert_is_report(report: &Value) {
         &totals.map(|total| (total, Value::is_u64 as Check)),
     );
     for domain in report["domains"].as_array().unwrap() {
-        let known: [(_, Check); 7] = [
+        let known: [(_, Check); 8] = [
             ("domain", Value::is_string),
             ("key", Value::is_string),
             ("online", Value::is_u64),
@@ -59,8 +69,13 @@ pub fn assert_is_report(report: &Value) {
             ("stale", is_texts),
             ("missing", is_texts),
             ("restored", is_texts),
+            ("rolled_back", is_texts),
         ];
         fields(domain, "a domain", &known);
+    }
+    for notice in report["notices"].as_array().unwrap() {
+        let known: [(_, Check); 2] = [("kind", Value::is_string), ("message", Value::is_string)];
+        fields(notice, "a notice", &known);
     }
     let failed = report["outcome"] == "failed" || report["outcome"] == "refused";
     assert_eq!(report["error"].is_object(), failed, "{report}");
@@ -134,12 +149,12 @@ fn every_outcome_has_the_same_fields() {
     let dry = run(&lab, &["--dry-run"], 0, "discrepancies");
     assert_eq!(
         dry["totals"],
-        json!({"online": 3, "members": 3, "stale": 1, "missing": 1, "removed": 0, "added": 0, "restored": 0})
+        json!({"online": 3, "members": 3, "stale": 1, "missing": 1, "removed": 0, "added": 0, "restored": 0, "rolled_back": 0})
     );
     assert_eq!(
         dry["domains"],
         json!([{"domain": "abc.voip.ca", "key": "ONLINE:abc.voip.ca", "online": 2, "members": 2,
-                "stale": ["101"], "missing": ["102"], "restored": []}])
+                "stale": ["101"], "missing": ["102"], "restored": [], "rolled_back": []}])
     );
     assert_eq!(dry["redis"]["keys"], 2);
     assert_eq!(dry["registrars"][0]["aors"], 3);

@@ -168,7 +168,7 @@ fn every_node_of_a_cluster_is_reached_over_tls() {
     site.run(
         &kamailio,
         &redis,
-        &["--redis-cluster", "--add-missing", &ca],
+        &["--redis-cluster", "--add-missing", "--allow-empty", &ca],
     )
     .expect(0);
     assert_eq!(site.board(), ["100"]);

@@ -1,7 +1,9 @@
-//! Between kamonline and a real Kamailio: does something at the right moment, delays, or falsifies one reply.
+//! Between kamonline and a real Kamailio: does something at the right moment, delays, or falsifies one reply. Questions for
+//! the uptime pass, and are not counted.
 
 use super::kamailio::Kamailio;
 use super::listener::{Listener, read_message, swallow};
+use super::stub::asks_for_uptime;
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -19,6 +21,8 @@ struct Script {
     hooks: HashMap<usize, Box<dyn FnMut() + Send>>,
     replacements: HashMap<usize, Vec<u8>>,
     delay: Duration,
+    repeats: bool,
+    first: Option<Vec<u8>>,
 }
 
 impl Proxy {
@@ -54,6 +58,12 @@ impl Proxy {
         self
     }
 
+    /// Every request gets the reply to the first one.
+    pub fn repeat_first(self) -> Self {
+        self.script.lock().unwrap().repeats = true;
+        self
+    }
+
     /// The n-th request gets these bytes and a closed connection, and Kamailio does not hear of it.
     pub fn replace(self, n: usize, reply: Vec<u8>) -> Self {
         self.script.lock().unwrap().replacements.insert(n, reply);
@@ -80,6 +90,13 @@ struct Forwarded {
 
 impl Script {
     fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
+        if asks_for_uptime(&request) {
+            let bytes = forward(&request, kamailio).unwrap_or_default();
+            return Forwarded {
+                is_last: bytes.is_empty(),
+                bytes,
+            };
+        }
         self.requests.push(request);
         let n = self.requests.len();
         if let Some(hook) = self.hooks.get_mut(&n) {
@@ -88,8 +105,12 @@ impl Script {
         let replacement = self.replacements.remove(&n);
         let is_replaced = replacement.is_some();
         let bytes = replacement
+            .or_else(|| self.first.clone())
             .or_else(|| forward(&self.requests[n - 1], kamailio))
             .unwrap_or_default();
+        if self.repeats {
+            self.first = Some(bytes.clone());
+        }
         std::thread::sleep(self.delay);
         Forwarded {
             is_last: is_replaced || bytes.is_empty(),

@@ -12,6 +12,8 @@ pub struct Run {
 pub fn kamonline_command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kamonline"));
     command.args(args).env_clear().stdin(Stdio::null());
+    // A Kamailio of the lab has always just started.
+    command.env("KAMONLINE_MIN_UPTIME", "0s");
     command
 }
 

@@ -23,29 +23,52 @@ pub enum Reply {
     Flood(Vec<u8>, Vec<u8>),
 }
 
-/// An HTTP server whose n-th request gets the n-th reply; the last reply repeats.
+/// An HTTP server whose n-th request gets the n-th reply; the last reply repeats. Asked for its uptime, it has been up for
+/// a day, unless it is told otherwise.
 pub struct HttpStub {
     listener: Listener,
-    requests: Arc<Mutex<Vec<Vec<u8>>>>,
+    script: Arc<Mutex<Script>>,
+}
+
+struct Script {
+    requests: Vec<Vec<u8>>,
+    uptimes_asked: usize,
+    /// The n-th question for the uptime gets the n-th of these; the last one repeats. Without any, it is up for a day.
+    uptimes: Vec<Reply>,
 }
 
 impl HttpStub {
     pub fn serve(replies: Vec<Reply>) -> Self {
-        let requests = Arc::new(Mutex::new(vec![]));
-        let seen = requests.clone();
+        HttpStub::with_uptimes(replies, vec![])
+    }
+
+    pub fn with_uptimes(replies: Vec<Reply>, uptimes: Vec<Reply>) -> Self {
+        let script = Arc::new(Mutex::new(Script {
+            requests: vec![],
+            uptimes_asked: 0,
+            uptimes,
+        }));
+        let shared = script.clone();
         let listener = Listener::serve(move |mut stream| {
             while let Some(request) = read_message(&mut stream) {
-                let reply = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request);
-                    replies[seen.len().min(replies.len()) - 1].clone()
-                };
+                let reply = shared.lock().unwrap().reply(request, &replies);
                 if !reply.send(&mut stream) {
                     return;
                 }
             }
         });
-        HttpStub { listener, requests }
+        HttpStub { listener, script }
+    }
+
+    /// The answer to core.uptime, as 5.6.3 gives it.
+    pub fn up_for(seconds: &str) -> Vec<u8> {
+        HttpStub::up_since("Wed Nov 25 08:17:15 2026", seconds)
+    }
+
+    pub fn up_since(since: &str, seconds: &str) -> Vec<u8> {
+        HttpStub::page(format!(
+            "<td>200: OK</td><pre>now: Wed Nov 25 08:17:15 2026<br/>up_since: {since}<br/>uptime: {seconds}<br/></pre>"
+        ))
     }
 
     /// A 200 with this body, as Kamailio writes its heads.
@@ -80,10 +103,40 @@ impl HttpStub {
         format!("http://{}/rpc", self.listener.address)
     }
 
-    /// Each request so far, head and body.
+    /// Each request so far, head and body, but those for the uptime.
     pub fn requests(&self) -> Vec<Vec<u8>> {
-        self.requests.lock().unwrap().clone()
+        self.script.lock().unwrap().requests.clone()
     }
+
+    pub fn uptimes_asked(&self) -> usize {
+        self.script.lock().unwrap().uptimes_asked
+    }
+}
+
+impl Script {
+    fn reply(&mut self, request: Vec<u8>, replies: &[Reply]) -> Reply {
+        let nth = |count: usize, replies: &[Reply]| replies[count.min(replies.len()) - 1].clone();
+        if asks_for_uptime(&request) {
+            self.uptimes_asked += 1;
+            if self.uptimes.is_empty() {
+                return Reply::Whole(match request.starts_with(b"POST") {
+                    true => HttpStub::page(UP_FOR_A_DAY),
+                    false => HttpStub::up_for("86400"),
+                });
+            }
+            return nth(self.uptimes_asked, &self.uptimes);
+        }
+        self.requests.push(request);
+        nth(self.requests.len(), replies)
+    }
+}
+
+const UP_FOR_A_DAY: &str =
+    r#"{"jsonrpc":"2.0","result":{"now":"b","up_since":"a","uptime":86400},"id":1}"#;
+
+/// Over either kind of RPC.
+pub fn asks_for_uptime(request: &[u8]) -> bool {
+    String::from_utf8_lossy(request).contains("core.uptime")
 }
 
 impl Reply {

@@ -1,7 +1,7 @@
 //! Who is stale and who is missing, found by comparing everyone with everyone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use kamonline::aor::UserCase;
@@ -98,7 +98,7 @@ impl Scenario {
                 sets.add_member(number, member)?;
             }
         }
-        let sets = Rc::new(sets);
+        let sets = Arc::new(sets);
         let mut united = Registered::nobody(&sets);
         thread::scope(|threads| {
             for told in &self.registrars {
@@ -111,7 +111,7 @@ impl Scenario {
                 }
                 united.unite(call.end()?)?;
             }
-            Ok(())
+            Ok::<_, Failure>(())
         })?;
         Ok(Plan::new(&rules, sets.clone(), united))
     }
@@ -156,9 +156,13 @@ impl Scenario {
 
     /// Domain in lower case, and user, of everyone in scope who is registered.
     pub fn online(&self) -> Vec<(Bytes, Bytes)> {
+        self.users(self.default_domain.as_ref())
+    }
+
+    fn users(&self, default_domain: Option<&Bytes>) -> Vec<(Bytes, Bytes)> {
         let registrars = self.registrars.iter();
         let aors = registrars.flat_map(|registrar| self.aors(registrar));
-        let parts = aors.filter_map(|aor| match &self.default_domain {
+        let parts = aors.filter_map(|aor| match default_domain {
             Some(domain) => Some((domain.clone(), aor.clone())),
             None => {
                 let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
@@ -214,6 +218,12 @@ impl Scenario {
         assert_eq!(removed(plan), stale);
         let key = |(domain, user): &(Bytes, Bytes)| ([PREFIX, domain].concat(), user.clone());
         assert_eq!(added(plan), missing.iter().map(key).collect());
+        let if_split = self.users(None);
+        let online_if_split = self.default_domain.is_some()
+            && stale
+                .iter()
+                .any(|(key, member)| if_split.iter().any(|user| self.is(key, member, user)));
+        assert_eq!(plan.online_if_split.is_some(), online_if_split);
 
         let registrars = self.registrars.iter();
         let aors = registrars

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{AFTER, BEFORE, KEY, UNCHANGED, args, nobody_online_is_lost, redis, reset, says};
+use super::{
+    AFTER, BEFORE, BEFORE_AND_ADDED, KEY, ROLLED_BACK, UNCHANGED, args, redis, reset, says,
+};
 use crate::lab::{HttpStub, Reply, capture, kamonline};
 
 #[test]
@@ -85,16 +87,8 @@ fn kamailio_fails_over_jsonrpc() {
 
         let (failed, _) = run(vec![Reply::Whole(first.clone()), fault]);
         let failed = failed.expect(1);
-        says(
-            &failed,
-            name,
-            &[
-                "second look: ",
-                said,
-                "2 users removed, listed above, and not verified",
-            ],
-        );
-        nobody_online_is_lost(&failed, &redis, name);
+        says(&failed, name, &["second look: ", said, ROLLED_BACK]);
+        assert_eq!(redis.members(KEY), BEFORE_AND_ADDED, "{name}");
 
         let (mended, _) = run(vec![Reply::Whole(second.clone())]);
         mended.expect(0);

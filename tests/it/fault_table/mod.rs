@@ -15,13 +15,18 @@ pub const KEY: &str = "ONLINE:abc.voip.ca";
 pub const BEFORE: [&str; 3] = ["100", "back", "gone"];
 pub const AFTER: [&str; 3] = ["100", "back", "new"];
 /// A second is enough for any of these replies, on a busy machine too.
-const OPTIONS: [&str; 4] = [
+const OPTIONS: [&str; 5] = [
     "--add-missing",
     "--settle=0s",
+    "--min-uptime=2m",
     "--timeout=1s",
     "--retries=1",
 ];
 const UNCHANGED: &str = "nothing was changed";
+/// What a run that cannot confirm its removals leaves, and says.
+pub const BEFORE_AND_ADDED: [&str; 4] = ["100", "back", "gone", "new"];
+pub const ROLLED_BACK: &str =
+    "everyone who was removed is back: 2 users; everyone who was added stays: 1 user";
 const BYTE: Duration = Duration::from_millis(50);
 
 pub fn redis() -> Redis {

@@ -209,15 +209,20 @@ fn redis_fails_at_the_removal() {
 }
 
 #[test]
+fn redis_fails_when_it_must_show_that_it_adds() {
+    redis_step("SADD", 0, UNCHANGED, &BEFORE, &BEFORE);
+}
+
+#[test]
 fn redis_fails_when_the_missing_are_added() {
-    redis_step("SADD", 0, "0 of 1 were added", &["100", "back"], &AFTER);
+    redis_step("SADD", 1, "0 of 1 were added", &["100", "back"], &AFTER);
 }
 
 #[test]
 fn redis_fails_when_the_returned_are_put_back() {
     redis_step(
         "SADD",
-        1,
+        2,
         "not put back: back in ONLINE:abc.voip.ca",
         &["100", "new"],
         &AFTER,

@@ -1,0 +1,91 @@
+//! Asks every registrar: who is registered, and for how long it has been up.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::kamailio::{self, Dump};
+use crate::outcome::{Answer, UptimeAnswer};
+use crate::registered::Registered;
+use crate::roll_call::RollCall;
+use crate::sets::Sets;
+use crate::shown::counted;
+
+/// What the registrars say when all of them are asked for their dumps.
+pub struct Dumps<'a> {
+    /// All together; one that fails fails them all.
+    pub registered: Result<Registered<'a>, Failure>,
+    /// Each by itself, as far as it answered.
+    pub answers: Vec<Answer>,
+    pub warnings: Vec<String>,
+    /// When each was asked, if it answered.
+    pub asked: Vec<Option<Instant>>,
+}
+
+pub fn for_dumps<'a>(config: &'a Config, sets: &'a Sets) -> Dumps<'a> {
+    let dumps = thread::scope(|threads| {
+        kamailio::each(&config.registrars, |registrar| {
+            registrar.dump(|| RollCall::begin(&config.rules, sets, threads))
+        })
+    });
+    let mut answers: Vec<_> = config.registrars.iter().map(Answer::of).collect();
+    let mut warnings = Vec::new();
+    for (answer, dump) in answers.iter_mut().zip(&dumps) {
+        let Ok(dump) = dump else { continue };
+        answer.server = dump.server.clone();
+        answer.aors = Some(dump.told.aors);
+        if dump.told.without_domain > 0 {
+            let count = counted(dump.told.without_domain, "AoR");
+            warnings.push(format!(
+                "Kamailio at {}: {count} without a user, for no set",
+                answer.url
+            ));
+        }
+    }
+    let asked = dumps.iter().map(|dump| Some(dump.as_ref().ok()?.asked));
+    Dumps {
+        asked: asked.collect(),
+        registered: united(dumps, sets),
+        answers,
+        warnings,
+    }
+}
+
+fn united<'a>(
+    dumps: Vec<Result<Dump<Registered<'a>>, Failure>>,
+    sets: &'a Sets,
+) -> Result<Registered<'a>, Failure> {
+    let dumps = dumps.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut dumps = dumps.into_iter().map(|dump| dump.told);
+    let mut registered = dumps.next().unwrap_or_else(|| Registered::nobody(sets));
+    for other in dumps {
+        registered.unite(other)?;
+    }
+    Ok(registered)
+}
+
+/// Adds to the answers how long each registrar has been up; one that cannot tell fails them all.
+pub fn for_uptimes(
+    config: &Config,
+    asked: &[Option<Instant>],
+    answers: &mut [Answer],
+) -> Result<(), Failure> {
+    if config.guard.min_uptime.is_zero() {
+        return Ok(());
+    }
+    let uptimes = kamailio::each(&config.registrars, |registrar| {
+        registrar.uptime().map(|uptime| (uptime, Instant::now()))
+    });
+    for ((answer, asked), uptime) in answers.iter_mut().zip(asked).zip(uptimes) {
+        let (told, now) = uptime?;
+        let since_asked = asked.map_or(Duration::ZERO, |asked| now - asked);
+        let seconds = told.seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let up = seconds.map(Duration::from_secs);
+        answer.uptime = Some(UptimeAnswer {
+            when_asked: up.map(|up| up.saturating_sub(since_asked)),
+            told,
+        });
+    }
+    Ok(())
+}

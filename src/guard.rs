@@ -1,0 +1,351 @@
+//! When a plan is refused: it looks like a broken source, or like a wrong setting.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::outcome::Answer;
+use crate::plan::{Plan, Totals};
+use crate::shown::{Shown, counted};
+
+/// Removals that pass under any share above 0%, so that a share works on small sites.
+const FEW: usize = 10;
+
+/// The limits that a plan must keep.
+pub struct Guard {
+    pub max_removal: MaxRemoval,
+    pub empty: EmptyDump,
+    /// How long each registrar must have been up when its dump was asked for (`--min-uptime`); 0 does not ask.
+    pub min_uptime: Duration,
+}
+
+/// `--max-removal`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxRemoval {
+    Count(usize),
+    /// Of the members of all sets.
+    Percent(usize),
+}
+
+/// `--allow-empty`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyDump {
+    Refused,
+    Allowed,
+}
+
+/// What the guard looks at.
+#[derive(Default)]
+pub struct Findings<'a> {
+    pub totals: Totals,
+    /// Those that were asked how long they have been up.
+    pub uptimes: Vec<UpWhenAsked<'a>>,
+    /// A stale member and a missing user, where there are both.
+    pub example: Option<Example>,
+}
+
+/// How long a registrar had been up when its dump was asked for.
+pub struct UpWhenAsked<'a> {
+    pub registrar: &'a str,
+    /// None is one that makes no sense: Kamailio's clock was set back, or what it says is no number.
+    pub time: Option<Duration>,
+}
+
+pub struct Example {
+    pub member: String,
+    pub key: String,
+    pub aor: String,
+}
+
+/// One reason to refuse.
+struct Objection {
+    message: String,
+    /// What to do or to look at, up to the flags that let the plan through.
+    hint: String,
+    flag: String,
+}
+
+impl Guard {
+    /// Refuses the whole plan, with every flag at once that it would need.
+    pub fn check(&self, findings: &Findings) -> Result<(), Failure> {
+        let objections = [
+            self.too_young(findings),
+            self.nobody_registered(findings),
+            self.nobody_in_common(findings),
+            self.too_many(findings),
+        ];
+        let objections: Vec<_> = objections.into_iter().flatten().collect();
+        let Some(Objection { message, hint, .. }) = objections.first() else {
+            return Ok(());
+        };
+        let flags: Vec<_> = objections.iter().map(|one| one.flag.as_str()).collect();
+        Err(Failure::refused(message).hint(format!("{hint}: {}", flags.join(" "))))
+    }
+
+    fn too_young(&self, findings: &Findings) -> Option<Objection> {
+        let youngest = findings.uptimes.iter().min_by_key(|up| up.time)?;
+        let left = self
+            .min_uptime
+            .checked_sub(youngest.time.unwrap_or_default())?;
+        if left.is_zero() {
+            return None;
+        }
+        let said = match youngest.time {
+            Some(time) => format!("had been up for {} s only", time.as_secs()),
+            None => "tells an uptime that makes no sense".into(),
+        };
+        Some(Objection {
+            message: format!(
+                "Kamailio at {} {said} when it was asked, less than --min-uptime {}: it may not know all its users yet",
+                youngest.registrar,
+                humantime::format_duration(self.min_uptime)
+            ),
+            hint: format!(
+                "wait {} s: the next run does it. If it knows all its users already",
+                left.as_secs_f64().ceil()
+            ),
+            flag: "--min-uptime 0s".into(),
+        })
+    }
+
+    fn nobody_registered(&self, findings: &Findings) -> Option<Objection> {
+        let Totals { aors, members, .. } = findings.totals;
+        if aors > 0 || members == 0 || self.empty == EmptyDump::Allowed {
+            return None;
+        }
+        Some(Objection {
+            message: format!(
+                "Kamailio reports nobody, while Redis has {}: refused, to keep the board from being emptied",
+                counted(members, "member")
+            ),
+            hint: "was Kamailio just restarted, is its usrloc in db_mode 3 (nothing in memory), or is --table wrong? \
+                   If nobody is online indeed"
+                .into(),
+            flag: "--allow-empty".into(),
+        })
+    }
+
+    fn nobody_in_common(&self, findings: &Findings) -> Option<Objection> {
+        let Totals {
+            members,
+            stale,
+            missing,
+            ..
+        } = findings.totals;
+        if members == 0 || stale < members || missing == 0 || self.empty == EmptyDump::Allowed {
+            return None;
+        }
+        let example = findings
+            .example
+            .as_ref()
+            .map(|Example { member, key, aor }| {
+                format!("; a member: {member} (in {key}); a registered AoR: {aor}")
+            });
+        Some(Objection {
+            message: format!(
+                "Redis and Kamailio have nobody in common: {} registered, {} in no set{}",
+                match members {
+                    1 => "the only member is not".into(),
+                    _ => format!("of {members} members none is"),
+                },
+                counted(missing, "registered user"),
+                example.unwrap_or_default()
+            ),
+            hint: "compare the two: is --prefix wrong, is this another site's registrar, or does kamailio.cfg write \
+                   members in another form (100@abc.voip.ca, sip:100)? If all members are gone indeed, and those who \
+                   are registered were never added"
+                .into(),
+            flag: "--allow-empty".into(),
+        })
+    }
+
+    fn too_many(&self, findings: &Findings) -> Option<Objection> {
+        let Totals { stale, members, .. } = findings.totals;
+        if self.max_removal.allows(stale, members) {
+            return None;
+        }
+        Some(Objection {
+            message: format!(
+                "{stale} of {} would be removed, which is more than --max-removal {} allows",
+                counted(members, "member"),
+                self.max_removal
+            ),
+            hint: "was Kamailio just restarted, is a registrar missing among the --kamailio URLs, or --prefix, --table \
+                   or --case-sensitive wrong? See who it is with --dry-run -v; if they are gone indeed"
+                .into(),
+            flag: format!("--max-removal {stale}"),
+        })
+    }
+}
+
+impl<'a> Findings<'a> {
+    pub fn new(plan: &Plan, registrars: &'a [Answer]) -> Self {
+        let uptimes = registrars.iter().filter_map(|answer| {
+            let uptime = answer.uptime.as_ref()?;
+            Some(UpWhenAsked {
+                registrar: &answer.url,
+                time: uptime.when_asked,
+            })
+        });
+        Self {
+            totals: plan.totals,
+            uptimes: uptimes.collect(),
+            example: example(plan),
+        }
+    }
+}
+
+/// Of one key, if there is one that has both.
+fn example(plan: &Plan) -> Option<Example> {
+    let of_both = || {
+        plan.entries
+            .iter()
+            .find(|entry| !entry.stale.is_empty() && !entry.missing.is_empty())
+    };
+    let stale = of_both().or_else(|| plan.entries.iter().find(|entry| !entry.stale.is_empty()))?;
+    let missing =
+        of_both().or_else(|| plan.entries.iter().find(|entry| !entry.missing.is_empty()))?;
+    Some(Example {
+        member: Shown(plan.sets.member(*stale.stale.first()?)).to_string(),
+        key: Shown(&stale.key).to_string(),
+        aor: format!(
+            "{}@{}",
+            Shown(plan.missing(*missing.missing.first()?)),
+            Shown(&missing.domain)
+        ),
+    })
+}
+
+/// `--default-domain` is for registrars whose AoRs are bare users: a member who would be online if the AoRs were split at
+/// their `@` shows that these are not.
+pub fn check_default_domain(plan: &Plan) -> Result<(), Failure> {
+    let Some(member) = plan.online_if_split else {
+        return Ok(());
+    };
+    Err(Failure::new(format!(
+        "{} in {} would be removed, and is registered if the AoRs are read with their domains",
+        Shown(plan.sets.member(member)),
+        Shown(plan.key_of(member))
+    ))
+    .hint("leave out --default-domain: it is for registrars with use_domain 0, and one of these has use_domain 1. Ask registrars of the two kinds in runs of their own, each with its --domain"))
+}
+
+impl MaxRemoval {
+    fn allows(self, stale: usize, members: usize) -> bool {
+        match self {
+            MaxRemoval::Count(most) => stale <= most,
+            MaxRemoval::Percent(0) => stale == 0,
+            MaxRemoval::Percent(percent) => stale <= FEW || stale * 100 <= percent * members,
+        }
+    }
+}
+
+impl fmt::Display for MaxRemoval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MaxRemoval::Count(most) => write!(f, "{most}"),
+            MaxRemoval::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(max_removal: MaxRemoval) -> Guard {
+        Guard {
+            max_removal,
+            empty: EmptyDump::Refused,
+            min_uptime: Duration::from_secs(120),
+        }
+    }
+
+    fn allows(max_removal: MaxRemoval, stale: usize, members: usize) -> bool {
+        let totals = Totals {
+            stale,
+            members,
+            aors: 1,
+            ..Totals::default()
+        };
+        let findings = Findings {
+            totals,
+            ..Findings::default()
+        };
+        guard(max_removal).check(&findings).is_ok()
+    }
+
+    #[test]
+    fn a_count_is_the_most_that_may_go() {
+        assert!(
+            allows(MaxRemoval::Count(500), 500, 500)
+                && !allows(MaxRemoval::Count(500), 501, 100_000)
+        );
+        assert!(allows(MaxRemoval::Count(0), 0, 5) && !allows(MaxRemoval::Count(0), 1, 5));
+    }
+
+    #[test]
+    fn a_share_is_of_the_members_and_lets_a_few_go_unless_it_is_0() {
+        let percent = MaxRemoval::Percent;
+        assert!(allows(percent(50), 50, 100) && !allows(percent(50), 51, 100));
+        assert!(allows(percent(50), 10, 10) && !allows(percent(50), 11, 11));
+        assert!(allows(percent(1), 10, 100) && allows(percent(100), 100, 100));
+        assert!(allows(percent(0), 0, 100) && !allows(percent(0), 1, 100));
+    }
+
+    #[test]
+    fn a_registrar_must_have_been_up_for_min_uptime_when_it_was_asked() {
+        let refusal = |times: &[Option<u64>]| {
+            let uptimes = times.iter().map(|time| UpWhenAsked {
+                registrar: "http://k/rpc",
+                time: time.map(Duration::from_secs),
+            });
+            let findings = Findings {
+                uptimes: uptimes.collect(),
+                ..Findings::default()
+            };
+            guard(MaxRemoval::Percent(50)).check(&findings).err()
+        };
+        assert!(refusal(&[]).is_none() && refusal(&[Some(120), Some(500)]).is_none());
+        for (times, said, wait) in [
+            (&[Some(500), Some(119)][..], "up for 119 s", "wait 1 s"),
+            (&[Some(0)], "up for 0 s", "wait 120 s"),
+            (&[Some(500), None], "makes no sense", "wait 120 s"),
+        ] {
+            let refusal = refusal(times).unwrap();
+            let hint = refusal.hint.unwrap();
+            assert!(
+                refusal.message.contains(said) && hint.starts_with(wait),
+                "{hint}"
+            );
+            assert!(hint.ends_with(": --min-uptime 0s"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_every_flag_that_lets_the_plan_through() {
+        let hint = |aors, stale, time| {
+            let totals = Totals {
+                stale,
+                members: stale,
+                missing: aors,
+                aors,
+                ..Totals::default()
+            };
+            let findings = Findings {
+                totals,
+                uptimes: vec![UpWhenAsked {
+                    registrar: "",
+                    time: Some(Duration::from_secs(time)),
+                }],
+                example: None,
+            };
+            let refusal = guard(MaxRemoval::Percent(50)).check(&findings).unwrap_err();
+            refusal.hint.unwrap()
+        };
+        assert!(hint(0, 20, 500).ends_with("indeed: --allow-empty --max-removal 20"));
+        assert!(hint(0, 5, 500).ends_with("indeed: --allow-empty"));
+        assert!(hint(3, 20, 500).ends_with("never added: --allow-empty --max-removal 20"));
+        assert!(hint(0, 20, 1).ends_with(": --min-uptime 0s --allow-empty --max-removal 20"));
+    }
+}

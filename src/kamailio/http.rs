@@ -1,0 +1,83 @@
+//! How a registrar is reached: what its URL may be, and the HTTP client.
+
+use std::path::Path;
+
+use reqwest::Url;
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
+use reqwest::tls::Certificate;
+
+use crate::failure::Failure;
+
+/// For HTTP Basic.
+pub struct Login {
+    pub user: String,
+    pub password: Option<String>,
+}
+
+/// The URL without user and password, and these; `password` goes before one in the URL.
+pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>), Failure> {
+    let usage = |why: &str| {
+        Failure::usage(format!("--kamailio: {why}")).hint("it looks like http://127.0.0.1:5060/rpc: a port on which Kamailio listens for TCP, then its xhttp_rpc_root")
+    };
+    let mut url = Url::parse(given).map_err(|error| usage(&format!("not a URL ({error})")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(usage("the URL must begin with http:// or https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(usage("the URL must end with its path, without ? or #"));
+    }
+    // What follows an unescaped / would be shown, and it may be the rest of a password.
+    if url.path().contains('@') {
+        return Err(usage("a / or @ in a password must be written %2F %40"));
+    }
+    let decoded = |text: &str| String::from_utf8_lossy(&percent_decoded(text)).into_owned();
+    let password = password
+        .map(str::to_owned)
+        .or_else(|| url.password().map(decoded));
+    let user = (!url.username().is_empty()).then(|| decoded(url.username()));
+    if user.is_none() && password.is_some() {
+        return Err(usage("a password needs a user: http://USER@HOST:PORT/rpc"));
+    }
+    // These two cannot fail: an http URL has a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok((url, user.map(|user| Login { user, password })))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    crate::aor::unescaped(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec())
+}
+
+/// The root certificates in the PEM file that an option names, as bytes and as certificates: at least one.
+pub fn trusted(option: &str, file: &Path) -> Result<(Vec<u8>, Vec<Certificate>), Failure> {
+    let unusable = |why: String| Failure::usage(format!("{option} {}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+    if roots.is_empty() {
+        return Err(unusable("holds no certificate in PEM".into()));
+    }
+    Ok((pem, roots))
+}
+
+pub fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {
+    // An administrator's proxy is no way to a registrar, and a redirect may lead anywhere.
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false);
+    if let Some(file) = ca {
+        let (_, roots) = trusted("--kamailio-ca", file)?;
+        builder = builder.tls_certs_only(roots);
+    } else if url.scheme() == "http" {
+        // Spares a run the loading of the system's certificates.
+        let none = rustls::RootCertStore::empty();
+        let unused = rustls::ClientConfig::builder()
+            .with_root_certificates(none)
+            .with_no_client_auth();
+        builder = builder.tls_backend_preconfigured(unused);
+    }
+    builder
+        .build()
+        .map_err(|error| Failure::new(format!("cannot prepare to ask Kamailio: {error}")))
+}

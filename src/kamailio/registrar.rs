@@ -1,0 +1,189 @@
+//! A Kamailio that can be asked: for its dump, and for how long it has been up.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, SERVER};
+
+use super::answer::{self, Broken};
+use super::http::{self, Login};
+use super::uptime::Uptime;
+use super::{Command, Heard, Listener, Patience, Rpc, jsonrpc, xhttp_rpc};
+use crate::failure::Failure;
+
+pub struct Registrar {
+    /// Without user and password.
+    url: Url,
+    login: Option<Login>,
+    rpc: Rpc,
+    patience: Patience,
+    client: Client,
+}
+
+/// What one registrar answered.
+pub struct Dump<Told> {
+    pub told: Told,
+    /// The `Server` header, for instance `kamailio (5.6.3 (x86_64/linux))`.
+    pub server: Option<String>,
+    /// When it was asked for.
+    pub asked: Instant,
+}
+
+impl Registrar {
+    /// `url` is what `--kamailio` says; `password` goes before one in the URL; `ca` is a PEM file, the only root of trust.
+    pub fn new(
+        url: &str,
+        password: Option<&str>,
+        ca: Option<&Path>,
+        rpc: Rpc,
+        patience: Patience,
+    ) -> Result<Self, Failure> {
+        let (url, login) = http::parsed(url, password)?;
+        let client = http::client(&url, ca)?;
+        Ok(Self {
+            url,
+            login,
+            rpc,
+            patience,
+            client,
+        })
+    }
+
+    /// The URL as it may be shown: without user and password.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Asks for the dump, and has a listener hear all of it.
+    pub fn dump<L: Listener>(&self, begin: impl Fn() -> L) -> Result<Dump<L::Told>, Failure> {
+        self.retrying(Command::Dump, || {
+            let asked = Instant::now();
+            // Before Kamailio is asked: a listener has something to do while Kamailio prints.
+            let mut listener = begin();
+            let (told, server) = self.exchange(Command::Dump, |response| {
+                let mut hear = |heard: Heard| listener.hear(heard);
+                match self.rpc {
+                    Rpc::XhttpRpc => read_page(response, &mut hear),
+                    Rpc::JsonRpc => jsonrpc::read(response, &mut hear),
+                }?;
+                Ok(listener.end()?)
+            })?;
+            Ok(Dump {
+                told,
+                server,
+                asked,
+            })
+        })
+    }
+
+    /// Asks how long it has been up.
+    pub fn uptime(&self) -> Result<Uptime, Failure> {
+        self.retrying(Command::Uptime, || {
+            let read = |response| Uptime::read(self.rpc, response);
+            self.exchange(Command::Uptime, read)
+                .map(|(uptime, _)| uptime)
+        })
+    }
+
+    fn retrying<T>(
+        &self,
+        command: Command,
+        ask: impl Fn() -> Result<T, Broken>,
+    ) -> Result<T, Failure> {
+        let mut tries_left = self.patience.retries;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let started = Instant::now();
+            match ask() {
+                Ok(answer) => return Ok(answer),
+                Err(broken) if tries_left > 0 && broken.worth_another_try(started.elapsed()) => {
+                    thread::sleep(pause);
+                    tries_left -= 1;
+                    pause *= 2;
+                }
+                Err(broken) => {
+                    return Err(broken.explain(
+                        self.url(),
+                        self.rpc,
+                        command,
+                        self.patience.timeout,
+                    ));
+                }
+            }
+        }
+    }
+
+    /// One question: what `read` makes of an answer with status 200, and the `Server` header.
+    fn exchange<T>(
+        &self,
+        command: Command,
+        read: impl FnOnce(Response) -> Result<T, Broken>,
+    ) -> Result<(T, Option<String>), Broken> {
+        let response = self
+            .request(command)
+            .timeout(self.patience.timeout)
+            .send()?;
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let server = header(SERVER);
+        let age = header(AGE).and_then(|age| age.trim().parse().ok());
+        let refused = |status, body, server: &Option<String>| Broken::Refused {
+            status,
+            server: server.clone(),
+            body,
+        };
+        let status = response.status();
+        if status != 200 {
+            return Err(refused(status.as_u16(), answer::start(response), &server));
+        }
+        if let Some(age @ 1..) = age {
+            return Err(Broken::Old(age));
+        }
+        match read(response) {
+            Ok(answer) => Ok((answer, server)),
+            Err(Broken::Refused { status, body, .. }) => Err(refused(status, body, &server)),
+            Err(broken) => Err(broken),
+        }
+    }
+
+    fn request(&self, command: Command) -> RequestBuilder {
+        let request = match self.rpc {
+            Rpc::XhttpRpc => {
+                let root = self.url.as_str().trim_end_matches('/');
+                self.client.get(format!("{root}/{}", command.path()))
+            }
+            Rpc::JsonRpc => self
+                .client
+                .post(self.url.clone())
+                .header(CONTENT_TYPE, "application/json")
+                .body(command.json()),
+        };
+        let request = request.header(CACHE_CONTROL, "no-cache");
+        match &self.login {
+            Some(Login { user, password }) => request.basic_auth(user, password.as_ref()),
+            None => request,
+        }
+    }
+}
+
+fn read_page(
+    mut body: impl Read,
+    hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
+) -> Result<(), Broken> {
+    let mut page = xhttp_rpc::Page::default();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        match body.read(&mut chunk) {
+            Ok(0) => return page.end(),
+            Ok(length) => page.read(&chunk[..length], hear)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

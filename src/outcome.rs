@@ -1,0 +1,156 @@
+//! What a run found and did, and how it went.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::config::{Config, MissingUsers, Mode};
+use crate::failure::{Exit, Failure};
+use crate::kamailio::{Registrar, Uptime};
+use crate::names::Name;
+use crate::notice::Notice;
+use crate::plan::{Entry, Plan};
+
+/// A run, as far as it came.
+pub struct Outcome {
+    pub started_at: SystemTime,
+    pub duration: Duration,
+    pub dry_run: bool,
+    pub missing_users: MissingUsers,
+    /// What each answered the first time it was asked.
+    pub registrars: Vec<Answer>,
+    pub redis: String,
+    /// None when the run did not come so far.
+    pub plan: Option<Arc<Plan>>,
+    pub removed: usize,
+    pub added: usize,
+    /// Members who were removed and are registered: put back. Of the plan's sets, ascending.
+    pub restored: Vec<Name>,
+    /// Members who were removed, and put back since the second look did not confirm their removal. As `restored`.
+    pub rolled_back: Vec<Name>,
+    /// For whoever looks at the report; a warning goes to standard error, too.
+    pub notices: Vec<Notice>,
+    pub warnings: Vec<String>,
+    pub failure: Option<Failure>,
+}
+
+/// What a registrar answered.
+pub struct Answer {
+    pub url: String,
+    pub server: Option<String>,
+    /// In the tables that count.
+    pub aors: Option<usize>,
+    /// Asked only when somebody would be removed.
+    pub uptime: Option<UptimeAnswer>,
+}
+
+pub struct UptimeAnswer {
+    pub told: Uptime,
+    /// How long it had been up when its dump was asked for; None is one that makes no sense.
+    pub when_asked: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    InSync,
+    Changed,
+    /// A dry run found some, or a run left missing users alone.
+    Discrepancies,
+    Refused,
+    Failed,
+}
+
+impl Verdict {
+    pub const ALL: [Verdict; 5] = [
+        Verdict::InSync,
+        Verdict::Changed,
+        Verdict::Discrepancies,
+        Verdict::Refused,
+        Verdict::Failed,
+    ];
+
+    /// As JSON and the metrics call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::InSync => "in_sync",
+            Verdict::Changed => "changed",
+            Verdict::Discrepancies => "discrepancies",
+            Verdict::Refused => "refused",
+            Verdict::Failed => "failed",
+        }
+    }
+}
+
+impl Answer {
+    pub fn of(registrar: &Registrar) -> Self {
+        Self {
+            url: registrar.url().into(),
+            server: None,
+            aors: None,
+            uptime: None,
+        }
+    }
+}
+
+impl Outcome {
+    /// A run that has not done anything yet.
+    pub fn begin(config: &Config) -> Self {
+        Self {
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            dry_run: matches!(config.mode, Mode::DryRun { .. }),
+            missing_users: config.missing,
+            registrars: config.registrars.iter().map(Answer::of).collect(),
+            redis: config.redis.shown().into(),
+            plan: None,
+            removed: 0,
+            added: 0,
+            restored: Vec::new(),
+            rolled_back: Vec::new(),
+            notices: Vec::new(),
+            warnings: Vec::new(),
+            failure: None,
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match (&self.failure, &self.plan) {
+            (Some(failure), _) if failure.exit == Exit::Refused => Verdict::Refused,
+            (Some(_), _) | (None, None) => Verdict::Failed,
+            (None, Some(plan)) => {
+                let (stale, missing) = (plan.totals.stale > 0, plan.totals.missing > 0);
+                let left = self.dry_run || missing && self.missing_users == MissingUsers::Leave;
+                match (stale || missing, left) {
+                    (false, _) => Verdict::InSync,
+                    (true, true) => Verdict::Discrepancies,
+                    (true, false) => Verdict::Changed,
+                }
+            }
+        }
+    }
+
+    pub fn exit(&self, mode: Mode) -> Exit {
+        match (&self.failure, mode) {
+            (Some(failure), _) => failure.exit,
+            (None, Mode::DryRun { exit_code: true })
+                if self.verdict() == Verdict::Discrepancies =>
+            {
+                Exit::Discrepancies
+            }
+            _ => Exit::Done,
+        }
+    }
+
+    /// The members of an entry who were removed and put back.
+    pub fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+        among(&self.restored, entry)
+    }
+
+    pub fn rolled_back_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+        among(&self.rolled_back, entry)
+    }
+}
+
+fn among<'a>(members: &'a [Name], entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+    let stale = entry.stale.iter().copied();
+    stale.filter(|member| members.binary_search(member).is_ok())
+}

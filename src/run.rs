@@ -1,0 +1,133 @@
+//! One run, step by step: read the sets, ask Kamailio, plan, guard, apply, look a second time.
+//!
+//! Redis is read before Kamailio is asked, so whoever registers in between is no candidate; and whoever registers while
+//! the stale are being removed is put back by the second look, which must confirm every removal.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Instant;
+
+use crate::apply::apply;
+use crate::ask;
+use crate::config::{Config, Mode};
+use crate::failure::Failure;
+use crate::guard::{self, Findings};
+use crate::notice::Notice;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::second_look;
+use crate::stop::{self, Signal, Stop};
+use crate::store::Store;
+use crate::waiting::Waiting;
+
+enum Event {
+    Ended(Box<Outcome>),
+    Signal(Signal),
+}
+
+/// A run to its end, to its failure, or to the signal that stops it.
+///
+/// It has a thread of its own, which is left where it is when a signal comes before the first write.
+pub fn run_until_signal(config: &Arc<Config>, waiting: &Waiting) -> Outcome {
+    let begun = Instant::now();
+    let stopped = |failure: Failure| Outcome {
+        duration: begun.elapsed(),
+        failure: Some(failure.nothing_changed()),
+        ..Outcome::begin(config)
+    };
+    let (tell, events) = channel();
+    let signalled = tell.clone();
+    let watched = stop::on_signal(move |signal| signalled.send(Event::Signal(signal)).is_ok());
+    if let Err(error) = watched {
+        return stopped(Failure::new(format!("cannot wait for signals: {error}")));
+    }
+    let stop = Arc::new(Stop::default());
+    let (its_config, its_stop, its_waiting) = (config.clone(), stop.clone(), waiting.clone());
+    thread::spawn(move || {
+        let outcome = run(&its_config, &its_stop, &its_waiting);
+        tell.send(Event::Ended(Box::new(outcome)))
+    });
+    for event in events {
+        match event {
+            Event::Ended(outcome) => return *outcome,
+            Event::Signal(signal) if stop.raise(signal) => {
+                return stopped(signal.into());
+            }
+            Event::Signal(_) => {}
+        }
+    }
+    unreachable!("the run's thread tells its outcome, or its panic ends the process")
+}
+
+/// A run to its end or to its failure, or until `stop` is raised.
+pub fn run(config: &Arc<Config>, stop: &Stop, waiting: &Waiting) -> Outcome {
+    let started = Instant::now();
+    let mut outcome = Outcome::begin(config);
+    let mut store = Store::new(&config.redis);
+    outcome.failure = steps(config, &mut store, stop, waiting, &mut outcome).err();
+    outcome.warnings.append(&mut store.warnings);
+    outcome.duration = started.elapsed();
+    outcome
+}
+
+fn steps(
+    config: &Arc<Config>,
+    store: &mut Store,
+    stop: &Stop,
+    waiting: &Waiting,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    waiting.on("Redis");
+    let sets = store
+        .read(&config.rules)
+        .map_err(Failure::nothing_changed)?;
+    let sets = Arc::new(sets);
+
+    waiting.on("Kamailio");
+    let dumps = ask::for_dumps(config, &sets);
+    outcome.warnings.extend(dumps.warnings);
+    outcome.registrars = dumps.answers;
+    let registered = dumps.registered.map_err(Failure::nothing_changed)?;
+
+    let plan = Arc::new(Plan::new(&config.rules, sets.clone(), registered));
+    outcome.notices = Notice::all(&plan, &outcome.registrars, &config.rules.scope);
+    outcome.plan = Some(plan.clone());
+    if plan.totals.stale > 0 {
+        ask::for_uptimes(config, &dumps.asked, &mut outcome.registrars)
+            .map_err(Failure::nothing_changed)?;
+    }
+
+    guard::check_default_domain(&plan).map_err(Failure::nothing_changed)?;
+    config
+        .guard
+        .check(&Findings::new(&plan, &outcome.registrars))?;
+    if config.mode != Mode::Apply {
+        return Ok(());
+    }
+
+    waiting.on("Redis");
+    let applied = apply(config, store, &plan, stop)?;
+    outcome.removed = applied.confirmed;
+    outcome.added = applied.added;
+    if applied.removed.is_empty() {
+        return applied.failure.map_or(Ok(()), Err);
+    }
+
+    waiting.on("the second look");
+    let first = &outcome.registrars;
+    let looked = second_look::look(config, &plan, &applied.removed, first, stop);
+    waiting.on("Redis");
+    match looked {
+        Ok(returned) => {
+            let (restored, failure) = applied.restore(store, &plan, &returned);
+            outcome.restored = restored;
+            failure.map_or(Ok(()), Err)
+        }
+        Err(doubt) => {
+            let (rolled_back, failure) = applied.roll_back(store, &plan, doubt);
+            outcome.rolled_back = rolled_back;
+            Err(failure)
+        }
+    }
+}

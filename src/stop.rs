@@ -1,0 +1,114 @@
+//! Signals that end a run: how far it may go on then.
+
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// A signal that asks a run to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal(i32);
+
+impl Signal {
+    pub fn number(self) -> i32 {
+        self.0
+    }
+
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            SIGHUP => "SIGHUP",
+            SIGINT => "SIGINT",
+            _ => "SIGTERM",
+        }
+    }
+}
+
+/// Tells `first` of the first signal, in a thread of its own. A second one ends the process at once, and so does the
+/// first when `first` says that nobody heeds it.
+pub fn on_signal(first: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    thread::spawn(move || {
+        for (count, signal) in signals.forever().enumerate() {
+            if count > 0 || !first(Signal(signal)) {
+                std::process::exit(128 + signal);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Whether a run may go on: shared by the thread of the run and the one that waits for signals.
+#[derive(Default)]
+pub struct Stop {
+    state: Mutex<State>,
+    raised: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    signal: Option<Signal>,
+    /// Whether sets are changed by now, so that who was removed must be put back.
+    writes: bool,
+}
+
+impl Stop {
+    /// Asks the run to end. Returns whether it has changed nothing, and never will: it can be left where it is.
+    pub fn raise(&self, signal: Signal) -> bool {
+        let mut state = self.lock();
+        state.signal = Some(signal);
+        self.raised.notify_all();
+        !state.writes
+    }
+
+    /// To be called before the first write, which must not follow when a signal came first.
+    pub fn begin_writing(&self) -> Result<(), Signal> {
+        let mut state = self.lock();
+        match state.signal {
+            Some(signal) => Err(signal),
+            None => {
+                state.writes = true;
+                Ok(())
+            }
+        }
+    }
+
+    pub fn signal(&self) -> Option<Signal> {
+        self.lock().signal
+    }
+
+    /// Fails once a signal came.
+    pub fn check(&self) -> Result<(), Signal> {
+        self.signal().map_or(Ok(()), Err)
+    }
+
+    /// Sleeps, or less long when a signal comes.
+    pub fn sleep(&self, time: Duration) {
+        let state = self.lock();
+        let waiting = |state: &mut State| state.signal.is_none();
+        drop(self.raised.wait_timeout_while(state, time, waiting));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked while it held this has ended the process.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_before_the_first_write_forbids_it_and_a_later_one_does_not() {
+        let (early, late) = (Stop::default(), Stop::default());
+        assert!(early.raise(Signal(SIGTERM)));
+        assert_eq!(early.begin_writing(), Err(Signal(SIGTERM)));
+        assert_eq!(late.begin_writing(), Ok(()));
+        assert!(!late.raise(Signal(SIGINT)));
+        assert_eq!(late.signal(), Some(Signal(SIGINT)));
+        late.sleep(Duration::from_secs(3600));
+    }
+}

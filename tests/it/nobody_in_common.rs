@@ -1,0 +1,144 @@
+//! A board that shares nobody with Kamailio is a wrong setting, whatever the numbers: nothing is written.
+
+use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, Run, kamonline};
+
+/// Refused, in a dry run too: the sets are as they were, and the message shows these two side by side.
+fn refused(lab: &Lab, args: &[&str], member: &str, aor: &str) -> Run {
+    let key = |key: &String| (key.clone(), lab.redis.members(key));
+    let sets = || lab.redis.keys().iter().map(key).collect::<Vec<_>>();
+    let before = sets();
+    lab.run(&[args, &["--dry-run"]].concat()).expect(3);
+    let run = lab.run(&[args, &["--add-missing"]].concat()).expect(3);
+    for part in [
+        "nobody in common",
+        &format!("a member: {member} (in "),
+        &format!("a registered AoR: {aor}\n"),
+        "is --prefix wrong",
+        ": --allow-empty",
+    ] {
+        assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
+    }
+    assert_eq!(sets(), before);
+    run
+}
+
+/// 100 and 101 are registered; the board holds what a test puts there.
+fn lab() -> Lab {
+    let lab = Lab::start();
+    for user in ["100", "101"] {
+        lab.register(&format!("{user}@abc.voip.ca"));
+    }
+    lab.redis.command(&["FLUSHALL"]);
+    lab
+}
+
+#[test]
+fn members_in_another_form_are_refused() {
+    for members in [
+        ["100@abc.voip.ca", "101@abc.voip.ca"],
+        ["sip:100", "sip:101"],
+        ["auth-100", "auth-101"],
+    ] {
+        let lab = lab();
+        lab.redis.add_many("ONLINE:abc.voip.ca", members);
+        refused(&lab, &[], members[0], "100@abc.voip.ca");
+    }
+}
+
+#[test]
+fn keys_that_are_not_those_of_the_registrar_are_refused() {
+    let lab = lab();
+    lab.redis.add_many("ONLINE:{abc.voip.ca}", ["100", "101"]);
+    refused(&lab, &[], "100", "100@abc.voip.ca");
+    lab.redis.command(&["FLUSHALL"]);
+    lab.redis.add_many("ONLINE:abc.voip.ca", ["100", "101"]);
+    refused(&lab, &["--prefix=ONLINE"], "100", "100@abc.voip.ca");
+    lab.redis.command(&["FLUSHALL"]);
+    // Another site's registrar, or registrar's realm_prefix "sip.".
+    lab.redis.add_many("ONLINE:sip.abc.voip.ca", ["100", "101"]);
+    refused(&lab, &[], "100", "100@abc.voip.ca");
+}
+
+#[test]
+fn many_members_need_both_flags() {
+    let lab = lab();
+    let members = (0..20).map(|user| format!("sip:{user}"));
+    lab.redis.add_many("ONLINE:abc.voip.ca", members);
+    let run = refused(&lab, &[], "sip:0", "100@abc.voip.ca");
+    let flags = "--allow-empty --max-removal 20\n";
+    assert!(run.stderr.ends_with(flags), "{}", run.stderr);
+    lab.run(&["--allow-empty", "--max-removal=20", "--settle=0s"])
+        .expect(0);
+    assert_eq!(lab.redis.keys(), [""; 0]);
+}
+
+#[test]
+fn a_dead_office_still_vanishes_from_the_board() {
+    let lab = lab();
+    lab.redis.add_many("ONLINE:abc.voip.ca", ["100", "101"]);
+    lab.redis.add_many("ONLINE:dead.ca", ["1", "2"]);
+    let run = lab.run(&["--domain=dead[.]ca", "--settle=0s"]).expect(0);
+    assert!(run.stdout.contains("removed 2"), "{}", run.stdout);
+    lab.redis.add_many("ONLINE:dead.ca", ["1", "2"]);
+    lab.run(&["--settle=0s"]).expect(0);
+    assert_eq!(lab.redis.keys(), ["ONLINE:abc.voip.ca"]);
+}
+
+#[test]
+fn a_default_domain_for_a_registrar_that_has_domains_is_refused() {
+    let with_domains = lab();
+    let board = ["100", "101", "200", "gone"];
+    with_domains.redis.add_many("ONLINE:abc.voip.ca", board);
+    let fails = |run: Run| {
+        let run = run.expect(1);
+        for part in [
+            "100 in ONLINE:abc.voip.ca",
+            "nothing was changed",
+            "leave out --default-domain",
+        ] {
+            assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
+        }
+        assert_eq!(with_domains.redis.members("ONLINE:abc.voip.ca"), board);
+    };
+    let defaulted = ["--default-domain=abc.voip.ca", "--allow-empty"];
+    for dry_run in [&[][..], &["--dry-run"]] {
+        fails(with_domains.run(&[&defaulted, dry_run].concat()));
+    }
+    // One registrar of each kind.
+    let without = Kamailio::start(
+        &KamailioOptions {
+            use_domain: false,
+            ..KamailioOptions::default()
+        },
+        None,
+    );
+    without.register("200@abc.voip.ca");
+    let second = without.rpc_url();
+    fails(with_domains.run(&[&defaulted[..], &["--kamailio", &second]].concat()));
+}
+
+#[test]
+fn with_use_domain_0_a_user_may_look_like_an_address() {
+    let redis = Redis::start();
+    let kamailio = Kamailio::start(
+        &KamailioOptions {
+            use_domain: false,
+            ..KamailioOptions::default()
+        },
+        None,
+    );
+    kamailio.register("alice%40example.com@abc.voip.ca");
+    redis.add_many("ONLINE:abc.voip.ca", ["alice@example.com", "gone"]);
+    redis.add("ONLINE:example.com", "bob");
+    let (url, at) = (kamailio.rpc_url(), redis.url());
+    kamonline(&[
+        "--kamailio",
+        &url,
+        "--redis",
+        &at,
+        "--default-domain=abc.voip.ca",
+        "--settle=0s",
+    ])
+    .expect(0);
+    assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["alice@example.com"]);
+}
