@@ -13,7 +13,7 @@ use crate::report::{Color, Detail, Format, Style};
 use crate::roll_call::Rules;
 use crate::scope::Scope;
 use crate::shown::without_secrets;
-use crate::store::{Servers, Topology};
+use crate::store::{Access, Servers, Topology};
 
 /// All that a run needs to know.
 pub struct Config {
@@ -42,6 +42,16 @@ pub enum Mode {
         /// Whether a discrepancy shows in the exit code.
         exit_code: bool,
     },
+}
+
+impl Mode {
+    /// What the run does with the sets.
+    pub fn access(self) -> Access {
+        match self {
+            Self::Apply => Access::Change,
+            Self::DryRun { .. } => Access::Look,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,7 +64,7 @@ pub fn run_until_signal(config: &Arc<Config>, waiting: &Waiting) -> Outcome {
 pub fn run(config: &Arc<Config>, stop: &Stop, waiting: &Waiting) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::begin(config);
-    let mut store = Store::new(&config.redis);
+    let mut store = Store::new(&config.redis, &config.rules.prefix, config.mode.access());
     outcome.failure = steps(config, &mut store, stop, waiting, &mut outcome).err();
     outcome.warnings.append(&mut store.warnings);
     outcome.duration = started.elapsed();

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use redis::cluster_routing::Slot;
-use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, Value};
+use redis::{Cmd, Connection, ErrorKind, RedisResult, Value};
 
-use super::bounded::{late, wait, within};
+use super::bounded::{late, wait};
 use super::cluster::{Cluster, Master, Node};
 use super::trouble::{self, Peer};
 
@@ -23,6 +23,8 @@ const IN_FLIGHT: usize = 3;
 pub struct Link {
     /// Whom an error is about.
     pub peer: Peer,
+    /// Whether what is read may be older than what the master holds.
+    pub is_replica: bool,
     timeout: Duration,
     /// Of a cluster; none is the only server.
     masters: Vec<Master>,
@@ -43,32 +45,10 @@ struct Portion {
 type Replies = VecDeque<RedisResult<Value>>;
 
 impl Link {
-    /// One server, unless it is a node of a cluster, which holds a part of the sets only, or a sentinel.
-    pub fn to_one(mut connection: Connection, peer: Peer, timeout: Duration) -> RedisResult<Self> {
-        // HELLO without arguments changes nothing, and no ACL forbids it. Redis 5 does not know it.
-        let (connection, hello) = within(timeout, move || {
-            let hello = redis::cmd("HELLO").query::<HashMap<String, Value>>(&mut connection);
-            (connection, hello)
-        })?;
-        let mode = match hello {
-            Ok(mut server) => server.remove("mode"),
-            Err(error) if error.code() == Some("ERR") => None,
-            Err(error) => return Err(error),
-        };
-        let other = |mode: &str| {
-            let kind = ErrorKind::InvalidClientConfig;
-            Err(RedisError::from((kind, "not a server", mode.to_owned())))
-        };
-        match mode
-            .map(redis::from_redis_value::<String>)
-            .transpose()?
-            .as_deref()
-        {
-            Some(mode @ ("cluster" | "sentinel")) => other(mode),
-            _ => Ok(Self::new(Vec::new(), peer, timeout, |portions, tell| {
-                talk_to_one(connection, portions, tell)
-            })),
-        }
+    pub fn to_one(connection: Connection, peer: Peer, timeout: Duration) -> Self {
+        Self::new(Vec::new(), peer, timeout, |portions, tell| {
+            talk_to_one(connection, portions, tell)
+        })
     }
 
     pub fn to_cluster(mut cluster: Cluster, timeout: Duration) -> Self {
@@ -89,6 +69,7 @@ impl Link {
         thread::spawn(move || talk(portions, tell));
         Self {
             peer,
+            is_replica: false,
             timeout,
             masters,
             thread: Some((send, told)),

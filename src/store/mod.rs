@@ -5,6 +5,7 @@
 
 mod bounded;
 mod cluster;
+mod identity;
 mod link;
 mod read;
 mod sentinel;
@@ -22,7 +23,7 @@ use crate::roll_call::Rules;
 use crate::sets::Sets;
 use crate::shown::Shown;
 use link::Link;
-pub use servers::{Servers, Topology};
+pub use servers::{Access, Servers, Topology};
 use trouble::Trouble;
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
@@ -33,15 +34,20 @@ const COMMAND: usize = 5;
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {
     servers: &'a Servers,
+    prefix: &'a [u8],
+    access: Access,
     link: Option<Link>,
-    /// Keys of another type, once each.
+    /// Keys of another type, and a replica, once each.
     pub warnings: Vec<String>,
 }
 
 impl<'a> Store<'a> {
-    pub fn new(servers: &'a Servers) -> Self {
+    /// `prefix` is that of the sets.
+    pub fn new(servers: &'a Servers, prefix: &'a [u8], access: Access) -> Self {
         Self {
             servers,
+            prefix,
+            access,
             link: None,
             warnings: Vec::new(),
         }
@@ -138,8 +144,14 @@ impl<'a> Store<'a> {
     ) -> Result<T, Trouble> {
         let link = match &mut self.link {
             Some(link) => link,
-            none => none.insert(self.servers.connect()?),
+            none => none.insert(self.servers.connect(self.prefix, self.access)?),
         };
+        if link.is_replica {
+            let warning = trouble::warning_of_replica(&link.peer, self.servers);
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
         job(link).map_err(|error| Trouble {
             error,
             with: link.peer.clone(),

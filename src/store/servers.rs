@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
-    TlsCertificates,
+    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
 use super::bounded::within;
+use super::identity::{self, Identity};
 use super::link::Link;
 use super::trouble::{self, Peer, Trouble};
 use super::{cluster, sentinel};
@@ -25,6 +26,15 @@ pub enum Topology {
     Cluster,
     /// Sentinels that know a master by this name.
     Sentinel(String),
+}
+
+/// What a run does with the sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It reads them only: a replica will do.
+    Look,
+    /// It may write to them.
+    Change,
 }
 
 /// Where the sets are.
@@ -97,26 +107,64 @@ impl Servers {
         }
     }
 
-    pub fn connect(&self) -> Result<Link, Trouble> {
+    /// `prefix` is that of the sets.
+    pub fn connect(&self, prefix: &[u8], access: Access) -> Result<Link, Trouble> {
         match &self.topology {
-            Topology::One => self
-                .open(&self.infos[0])
-                .and_then(|connection| Link::to_one(connection, Peer::Named, self.patience.timeout))
-                .map_err(Trouble::with_named),
+            Topology::One => self.connect_to_one(&self.infos[0], Peer::Named, prefix, access),
             Topology::Cluster => cluster::connect(self),
             Topology::Sentinel(name) => {
                 let master = sentinel::master(self, name).map_err(Trouble::with_named)?;
                 let peer = Peer::Member(Some(master.addr().to_string()));
-                self.open(&master)
-                    .and_then(|connection| {
-                        Link::to_one(connection, peer.clone(), self.patience.timeout)
-                    })
-                    .map_err(|error| Trouble { error, with: peer })
+                self.connect_to_one(&master, peer, prefix, access)
             }
         }
     }
 
+    /// A server that holds all sets, unless it is a replica and the run may write.
+    fn connect_to_one(
+        &self,
+        info: &ConnectionInfo,
+        peer: Peer,
+        prefix: &[u8],
+        access: Access,
+    ) -> Result<Link, Trouble> {
+        let timeout = self.patience.timeout;
+        let other = |what: &str| {
+            let kind = ErrorKind::InvalidClientConfig;
+            Err((kind, "not a server", what.to_owned()).into())
+        };
+        identity::identify(|| self.open(info), prefix, timeout)
+            .and_then(|(connection, identity)| match identity {
+                Identity::ClusterNode => other("cluster"),
+                Identity::Sentinel => other("sentinel"),
+                Identity::Replica if access == Access::Change => Err(trouble::replica()),
+                Identity::Replica | Identity::Server => {
+                    let mut link = Link::to_one(connection, peer.clone(), timeout);
+                    link.is_replica = identity == Identity::Replica;
+                    Ok(link)
+                }
+            })
+            .map_err(|error| Trouble { error, with: peer })
+    }
+
     pub(super) fn open(&self, info: &ConnectionInfo) -> RedisResult<Connection> {
+        self.log_in(info)
+            .map_err(|error| self.rejection(info, &error).unwrap_or(error))
+    }
+
+    /// What Redis says when it rejects every client. The redis crate drops these words when AUTH fails, or when the
+    /// connection breaks before the last reply; a client that does not log in gets them too.
+    fn rejection(&self, info: &ConnectionInfo, error: &RedisError) -> Option<RedisError> {
+        let is_broken = error.is_connection_dropped() && !error.is_connection_refusal();
+        if error.kind() != ErrorKind::AuthenticationFailed && !is_broken {
+            return None;
+        }
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let bare = info.clone().set_redis_settings(settings);
+        identity::rejection(self.log_in(&bare).ok()?, self.patience.timeout)
+    }
+
+    fn log_in(&self, info: &ConnectionInfo) -> RedisResult<Connection> {
         let client = match self.certificates() {
             Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
             None => Client::open(info.clone())?,

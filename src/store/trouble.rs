@@ -36,6 +36,27 @@ pub fn is_wrong_type(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
 }
 
+/// Redis does not know the command, or it is renamed.
+pub fn is_unknown_command(error: &RedisError) -> bool {
+    let is_unknown = |words: &str| words.contains("unknown command");
+    error.detail().is_some_and(is_unknown)
+}
+
+/// What a run that may write gets for a replica, read-only or not.
+pub fn replica() -> RedisError {
+    (ErrorKind::Server(ServerErrorKind::ReadOnly), "a replica").into()
+}
+
+/// What a run that only reads tells of a replica.
+pub fn warning_of_replica(peer: &Peer, servers: &Servers) -> String {
+    let trouble = Trouble {
+        error: replica(),
+        with: peer.clone(),
+    };
+    let Failure { message, hint, .. } = explain(&trouble, servers);
+    format!("{message}; {}", hint.unwrap_or_default())
+}
+
 /// Redis answered, so the command was not run.
 pub fn is_refusal(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
@@ -105,6 +126,11 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
         return failure(&format!("it has no such database ({said})"))
             .hint("databases in redis.conf says how many there are, 16 by default: 0 to 15");
     }
+    if has("max number of clients") {
+        return failure("it has as many clients as it may have (maxclients)").hint(
+            "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli tells who they are, once there is room",
+        );
+    }
     if has("cluster support disabled") {
         return failure("it is no node of a Redis Cluster").hint("leave out --redis-cluster");
     }
@@ -113,9 +139,10 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
         ("WRONGPASS", _) => {
             return failure("it does not accept the user or the password").hint(WRONG_PASSWORD);
         }
-        ("READONLY", _) => return failure("it is a read-only replica").hint(
-            "give --redis the master (redis-cli role tells which it is), or use --redis-sentinel",
-        ),
+        ("READONLY", topology) => {
+            return failure("it is a replica, and may be behind its master")
+                .hint(where_the_master_is(topology));
+        }
         ("LOADING", _) => {
             return failure("it is still loading its data")
                 .hint("nothing is wrong: try again when it is done");
@@ -132,7 +159,12 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
             return failure(&format!("the cluster is down ({said})"))
                 .hint("redis-cli --cluster check HOST:PORT tells which slots have no master");
         }
-        ("ERR", Topology::Sentinel(_)) if has("unknown command") => return failure(
+        ("ERR", _) if is_unknown_command(error) && has("SCARD") => {
+            return failure(&format!("it does not know SCARD ({said})")).hint(
+                "is it a sentinel? Then add --redis-sentinel MASTER. If not, rename-command in redis.conf must leave SCARD as it is",
+            );
+        }
+        ("ERR", Topology::Sentinel(_)) if is_unknown_command(error) => return failure(
             "what answers is no sentinel",
         )
         .hint(
@@ -188,6 +220,15 @@ fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
         (Topology::Sentinel(_), _) => {
             "no replica took its place: redis-cli -p 26379 SENTINEL MASTERS tells what the sentinels think"
         }
+    }
+}
+
+fn where_the_master_is(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "the sentinels still call it master: redis-cli -p 26379 SENTINEL MASTERS tells what they think"
+        }
+        _ => "give --redis the master (redis-cli role tells which it is), or use --redis-sentinel",
     }
 }
 

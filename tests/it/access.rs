@@ -1,4 +1,4 @@
-//! What guards the way to Redis: ACL, passwords, databases, unix sockets, replicas.
+//! What guards the way to Redis: ACL, passwords, databases, unix sockets.
 
 use crate::lab::{
     Kamailio, KamailioOptions, Proxy, Redis, RedisClient, RedisOptions, Run, kamonline,
@@ -219,26 +219,6 @@ fn a_unix_socket_and_a_database_can_be_named() {
     );
     let none = format!("unix://{socket}");
     site.fails(&none, &[], "it wants a password", "--redis-password-file");
-}
-
-#[test]
-fn a_read_only_replica_is_refused() {
-    let site = Site::with(RedisOptions {
-        extra: vec!["repl-diskless-sync-delay 0".into()],
-        ..RedisOptions::default()
-    });
-    let replica = Redis::with(RedisOptions {
-        replica_of: Some(site.redis.port()),
-        ..RedisOptions::default()
-    });
-    site.fails(
-        &replica.url(),
-        &[],
-        "it is a read-only replica; 0 of 1 were removed",
-        "give --redis the master",
-    );
-    let dry = site.run(&replica.url(), &["--dry-run"]).expect(0);
-    assert!(dry.stdout.contains("  - ghost\n"), "{}", dry.stdout);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Redis Cluster, guarded and in motion: ACL, slots on their way to another master, nodes that say nothing.
 
 use super::cluster::{Site, key, run};
-use crate::lab::{HttpStub, Proxy, Redis, RedisCluster, RedisOptions, Reply, TcpStub, capture};
+use crate::lab::{HttpStub, Proxy, Redis, RedisCluster, RedisOptions, Reply, capture};
 use crate::lab::{Run, kamonline};
 use std::time::{Duration, Instant};
 
@@ -89,13 +89,9 @@ fn a_server_that_is_not_what_the_options_say_is_named() {
     });
     let server = Redis::start();
     server.add("ONLINE:abc.voip.ca", "ghost");
-    // Before Redis 6 there is no HELLO to ask, and MOVED is the first sign.
-    let old = "-ERR unknown command `HELLO`\r\n*2\r\n$1\r\n0\r\n*1\r\n$11\r\nONLINE:d.ca\r\n-MOVED 1 127.0.0.1:1\r\n";
-    let old = TcpStub::hangs_after(old.as_bytes());
     let cluster = &["--redis-cluster", "--timeout=1s"][..];
     for (url, args, hint) in [
         (node.url(), &[][..], "add --redis-cluster"),
-        (old.redis_url(), &[], "add --redis-cluster"),
         (server.url(), cluster, "leave out --redis-cluster"),
         (
             server.url(),

@@ -1,6 +1,9 @@
 //! Redis Sentinel: the sentinels say who the master is, also when it has just died.
 
-use crate::lab::{Kamailio, KamailioOptions, Proxy, Redis, Run, Sentinels, free_port, kamonline};
+use crate::lab::{
+    Fault, Kamailio, KamailioOptions, Proxy, Redis, RedisProxy, Rule, Run, Sentinels, free_port,
+    kamonline,
+};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -170,6 +173,53 @@ fn a_master_that_dies_before_the_removal_or_before_the_second_look_is_replaced()
         assert_eq!(report["totals"]["restored"], 1);
         assert_eq!(board(site.group().master()), ["100", "ghost"]);
     }
+}
+
+/// A sentinel that calls the first server master so many times, and then the second one.
+fn late_sentinel(times: usize, first: &Redis, second: &Redis) -> RedisProxy {
+    let names = |times, redis: &Redis| {
+        let port = redis.port().to_string();
+        let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+        Rule {
+            command: "SENTINEL",
+            times,
+            onwards: false,
+            fault: Fault::Says(answer.into()),
+        }
+    };
+    let rules = vec![names(0..times, first), names(times..usize::MAX, second)];
+    RedisProxy::new(second, rules)
+}
+
+#[test]
+fn a_replica_that_sentinels_still_call_master_is_tried_again_until_they_know() {
+    let site = Site::start();
+    let kamailio = site.kamailio.rpc_url();
+    let group = site.group();
+    let (master, replica) = (group.master(), group.replica());
+    let sentinel = late_sentinel(3, replica, master);
+    run(&kamailio, &[sentinel.url()], &[]).expect(0);
+    assert_eq!(sentinel.seen("SENTINEL"), 4);
+    assert_eq!(board(master), ["100"]);
+
+    // They never know; and nothing is left to write.
+    let sentinel = late_sentinel(usize::MAX, replica, master);
+    let started = Instant::now();
+    let stderr = run(&kamailio, &[sentinel.url()], &["--timeout=1s"])
+        .expect(1)
+        .stderr;
+    assert!(started.elapsed() < Duration::from_secs(5), "{stderr}");
+    for part in [
+        "which the sentinels call master of mymaster: it is a replica",
+        "nothing was changed",
+        "the sentinels still call it master",
+    ] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    let dry = run(&kamailio, &[sentinel.url()], &["--dry-run"]).expect(0);
+    let warning = "warning: Redis at 127.0.0.1:";
+    assert!(dry.stderr.contains(warning), "{}", dry.stderr);
+    assert_eq!(dry.stderr.matches("it is a replica").count(), 1);
 }
 
 #[test]

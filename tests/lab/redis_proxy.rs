@@ -57,7 +57,11 @@ struct Script {
 
 impl RedisProxy {
     pub fn new(redis: &Redis, rules: Vec<Rule>) -> Self {
-        let port = redis.port();
+        RedisProxy::to_port(redis.port(), rules)
+    }
+
+    /// To whatever speaks the protocol of Redis there, such as a sentinel.
+    pub fn to_port(port: u16, rules: Vec<Rule>) -> Self {
         let seen = HashMap::new();
         let script = Arc::new(Mutex::new(Script { rules, seen }));
         let shared = script.clone();

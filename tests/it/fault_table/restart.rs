@@ -24,7 +24,7 @@ fn a_removal_that_may_have_been_done_is_looked_at_again() {
     says(
         &run,
         "",
-        &["read-only replica", "0 of 2 were removed, perhaps 2 more"],
+        &["it is a replica", "0 of 2 were removed, perhaps 2 more"],
     );
     assert_eq!(redis.members(KEY), ["100", "back"]);
 }
