@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use foldhash::fast::FixedState;
 
-use crate::world::{Setting, Step, World};
+use crate::setting::Setting;
+use crate::world::{Step, World};
 
 /// What must be true of every state.
 pub struct Promise {
@@ -26,7 +27,7 @@ pub fn explore(setting: &Setting, promises: &[&Promise]) -> Result<usize, Broken
     let mut found: Vec<(World, Option<(u32, Step)>)> = Vec::new();
     let mut meet = |world: World, from, found: &mut Vec<_>| {
         let number = found.len() as u32;
-        if let Entry::Vacant(new) = numbers.entry(world.clone()) {
+        if let Entry::Vacant(new) = numbers.entry(world) {
             new.insert(number);
             found.push((world, from));
         }
@@ -36,7 +37,7 @@ pub fn explore(setting: &Setting, promises: &[&Promise]) -> Result<usize, Broken
     }
     let mut next = 0;
     while next < found.len() {
-        let world = found[next].0.clone();
+        let world = found[next].0;
         if let Some(promise) = promises.iter().find(|promise| !(promise.holds)(&world)) {
             return Err(Broken {
                 promise: promise.says,

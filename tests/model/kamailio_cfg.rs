@@ -1,6 +1,7 @@
 //! The registrars: what the user does to them, and how kamailio.cfg then writes to the board.
 
-use crate::world::{Phones, RUNS, Setting, Step, Steps, Who, World};
+use crate::setting::{Phones, RUNS, Setting};
+use crate::world::{Step, Steps, Who, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragment {
@@ -54,9 +55,10 @@ pub fn steps(setting: &Setting, world: &World, at: usize, steps: &mut Steps) {
 
 /// He is gone, and kamailio.cfg does not hear of it: Kamailio was restarted, Redis was down, or BeforeSave and an expiry.
 fn vanish(world: &World, at: usize, steps: &mut Steps) {
-    if world.registered[at] {
-        let mut after = world.clone();
+    if world.registered[at] || world.registrars[at].stored {
+        let mut after = *world;
         after.registered[at] = false;
+        after.registrars[at].stored = false;
         after.leaves();
         push(steps, Who::User(at), "vanishes unheard", after);
     }
@@ -66,8 +68,8 @@ fn vanish(world: &World, at: usize, steps: &mut Steps) {
 /// dumps him between the two steps, and the model allows more than that.
 fn after_save(world: &World, at: usize, worker: usize, steps: &mut Steps) {
     let mut saved = |does, registers| {
-        let mut after = world.clone();
-        after.registered[at] = registers;
+        let mut after = *world;
+        after.save(at, registers);
         after.workers[at][worker] = Worker::Ask;
         match registers {
             true => after.comes(),
@@ -83,8 +85,8 @@ fn after_save(world: &World, at: usize, worker: usize, steps: &mut Steps) {
 
 fn before_save(setting: &Setting, world: &World, at: usize, worker: usize, steps: &mut Steps) {
     let mut wrote = |does, adds, registers| {
-        let mut after = world.clone();
-        (after.board, after.unaided) = (adds, adds);
+        let mut after = *world;
+        after.write_unaided(adds);
         after.workers[at][worker] = Worker::Save {
             registers,
             awaited: [false; RUNS],
@@ -120,18 +122,18 @@ fn carry_on(
 ) {
     let registered = world.registered[at];
     let asks_again = setting.fragment == Fragment::AfterSave;
-    let mut after = world.clone();
+    let mut after = *world;
     let (does, next) = match worker {
         Worker::Idle => return,
         Worker::Ask if registered && asks_again => ("registered() says yes", Worker::AskAgain),
         Worker::Ask if registered => ("registered() says yes", Worker::Add),
         Worker::Ask => ("registered() says no", Worker::Remove),
         Worker::Add => {
-            (after.board, after.unaided) = (true, true);
+            after.write_unaided(true);
             ("SADD", Worker::Idle)
         }
         Worker::Remove => {
-            (after.board, after.unaided) = (false, false);
+            after.write_unaided(false);
             let next = match asks_again {
                 true => Worker::AskAgain,
                 false => Worker::Idle,
@@ -141,7 +143,7 @@ fn carry_on(
         Worker::AskAgain if registered => ("asked again, registered() says yes", Worker::Add),
         Worker::AskAgain => ("asked again, registered() says no", Worker::Idle),
         Worker::Save { registers, .. } => {
-            after.registered[at] = registers;
+            after.save(at, registers);
             ("save", Worker::Idle)
         }
     };

@@ -1,6 +1,6 @@
 //! What is promised, and in which settings the checker finds it kept.
 
-use crate::world::{Begin, Kills, Phones, Setting};
+use crate::setting::{Begin, Kills, Phones, Setting};
 use crate::{BEFORE_SAVE, HARMLESS, IN, NEVER_OFF, NOBODY_MISSING, OUT, PLAIN, STAYS};
 use crate::{both, holds};
 

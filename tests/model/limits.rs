@@ -3,8 +3,8 @@
 
 use crate::checker::Promise;
 use crate::kamailio_cfg::Fragment;
-use crate::run::{Order, Run};
-use crate::world::{AfterKill, Begin, Counts, Kills, Mends, Setting};
+use crate::run::Run;
+use crate::setting::{AfterKill, Begin, Counts, Kills, Mends, Order, Setting};
 use crate::{BEFORE_SAVE, HARMLESS, NEVER_OFF, NOBODY_MISSING, OUT, PLAIN, STAYS};
 use crate::{both, breaks, holds};
 
@@ -49,7 +49,7 @@ fn the_second_look_must_settle_where_sadd_comes_before_save_and_only_there() {
     }
 }
 
-/// Killed, crashed, or its second dump failed: exit 1 or none.
+/// Killed or crashed, or Redis was gone when it was to put back.
 const KILLED: Setting = Setting {
     kills: Kills::Anywhere,
     ..PLAIN

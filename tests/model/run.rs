@@ -1,36 +1,30 @@
-//! kamonline: the steps of src/lib.rs, one by one.
+//! kamonline: the steps of design.md, one by one.
 
+use crate::dump::{Dump, Since, dumps};
 use crate::kamailio_cfg::{await_saves, awaits_saves, push};
-use crate::world::{
-    AfterKill, Counts, Kills, Mends, Missing, REGISTRARS, Setting, Steps, Who, World,
-};
+use crate::setting::{AfterKill, Counts, Mends, Missing, Order, Proof, REGISTRARS, Sadd, Setting};
+use crate::world::{Steps, Who, World};
+use crate::{second_look, stop};
 
-/// The order of a run as it is, and the mutations that the checker must catch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    AsBuilt,
-    WithoutSecondLook,
-    WithoutSettle,
-    KamailioBeforeRedis,
-}
-
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Run {
-    doing: Doing,
+    pub doing: Doing,
+    pub since: [Since; REGISTRARS],
     /// The user was registered nowhere when it began, with nothing of his under way; he has not come back; and it is
     /// a run that `Counts`.
     pub gone: bool,
-    /// He was registered when it began, with nothing of his under way; he has left nowhere, and no run was killed.
+    /// The user was in a registrar's table when it began, with nothing of theirs under way; since then they have left
+    /// nowhere, no registrar that knew them restarted, and no run was killed.
     pub here: bool,
     /// No other run was killed since it began.
-    undisturbed: bool,
+    pub undisturbed: bool,
     /// At some moment since it began he was on the board and registered nowhere.
     pub was_stale: bool,
 }
 
 /// What comes next.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-enum Doing {
+pub enum Doing {
     #[default]
     Nothing,
     /// The first dump, of each registrar in any order.
@@ -42,19 +36,35 @@ enum Doing {
     Read {
         online: bool,
     },
-    Remove,
+    Uptime {
+        young: bool,
+    },
+    Proof,
+    Remove {
+        /// A SREM went out, and its reply is lost.
+        sent: bool,
+    },
     Add,
     Settle,
     SecondDump {
         dump: Dump,
     },
+    /// `up_since`, held against the first.
+    Confirm {
+        dump: Dump,
+    },
     Restore,
+    PutBack,
+    /// Only `Order::PutBackOvertakesRemoval`: everyone is put back, and a SREM is still to arrive.
+    Overtaken,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Dump {
-    asked: [bool; REGISTRARS],
-    online: bool,
+/// How a step leaves a run.
+pub enum Next {
+    Do(Doing),
+    EndWhole,
+    /// Refused, failed or stopped: it promises nothing.
+    EndUnfinished,
 }
 
 impl Run {
@@ -66,10 +76,24 @@ impl Run {
         self.doing == Doing::Restore
     }
 
-    /// A second look that is never finished may leave him off the board.
-    fn owes_a_look(&self) -> bool {
+    /// Its end may leave the user off the board.
+    pub fn owes_a_look(&self) -> bool {
         use Doing::*;
-        matches!(self.doing, Remove | Settle | SecondDump { .. } | Restore)
+        match self.doing {
+            Remove { sent } => sent,
+            Settle | SecondDump { .. } | Confirm { .. } | Restore | PutBack | Overtaken => true,
+            Nothing | Dump { .. } | Read { .. } | Uptime { .. } | Proof | Add => false,
+        }
+    }
+
+    pub fn notice_restart(&mut self, at: usize) {
+        if self.is_under_way() {
+            self.since[at] = Since::Restarted;
+        }
+    }
+
+    pub fn saw_restart(&self) -> bool {
+        self.since.contains(&Since::Restarted)
     }
 }
 
@@ -83,7 +107,8 @@ pub fn steps(setting: &Setting, world: &World, steps: &mut Steps) {
     for number in 0..setting.runs {
         if world.runs[number].is_under_way() {
             carry_on(setting, world, number, steps);
-            kill(setting, world, number, steps);
+            stop::kill(setting, world, number, steps);
+            stop::signal(setting, world, number, steps);
         }
     }
 }
@@ -94,7 +119,7 @@ fn may_begin(setting: &Setting, world: &World) -> bool {
 }
 
 fn begin(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
-    let mut after = world.clone();
+    let mut after = *world;
     let listed = setting.order != Order::KamailioBeforeRedis && world.board;
     let idle = world.workers_are_idle();
     let counts = setting.counts == Counts::EveryRun || world.runs_are_over();
@@ -103,8 +128,9 @@ fn begin(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
             listed,
             dump: Dump::default(),
         },
+        since: Default::default(),
         gone: idle && !world.is_registered() && counts,
-        here: idle && world.is_registered(),
+        here: idle && world.registered.contains(&true),
         undisturbed: true,
         was_stale: false,
     };
@@ -117,106 +143,135 @@ fn begin(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
 }
 
 fn carry_on(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
-    let mut then = |does, change: &dyn Fn(&mut World) -> Doing| {
-        let mut after = world.clone();
-        after.runs[number].doing = change(&mut after);
-        if !after.runs[number].is_under_way() {
-            end(setting, &mut after, number);
+    let order = setting.order;
+    let mut then = |does, change: &dyn Fn(&mut World) -> Next| {
+        let mut after = *world;
+        match change(&mut after) {
+            Next::Do(doing) => after.runs[number].doing = doing,
+            Next::EndWhole => end(setting, &mut after, number),
+            Next::EndUnfinished => after.runs[number] = Run::default(),
         }
         push(steps, Who::Run(number), does, after);
     };
-    match world.runs[number].doing {
+    let doing = world.runs[number].doing;
+    match doing {
         Doing::Nothing => {}
         Doing::Dump { listed, dump } => {
-            for (does, dump) in dumps(setting, world, dump) {
-                then(does, &|_| match dump.is_whole(setting) {
-                    false => Doing::Dump { listed, dump },
-                    true if setting.order == Order::KamailioBeforeRedis => Doing::Read {
-                        online: dump.online,
-                    },
-                    true => plan(setting, listed, dump.online),
+            for (at, does, dump) in dumps(setting, world, dump) {
+                then(does, &|world| {
+                    world.runs[number].since[at] = match world.grows(setting, at) {
+                        true => Since::Loading,
+                        false => Since::Loaded,
+                    };
+                    let dump = dump.with_doubt(world.registrars[at].young);
+                    match dump.is_whole(setting) {
+                        false => Next::Do(Doing::Dump { listed, dump }),
+                        true if order == Order::KamailioBeforeRedis => Next::Do(Doing::Read {
+                            online: dump.online,
+                        }),
+                        true => plan(setting, listed, dump),
+                    }
                 });
             }
         }
         Doing::Read { online } => then("reads the board", &|world| {
-            plan(setting, world.board, online)
+            let dump = Dump {
+                online,
+                anybody: true,
+                ..Dump::default()
+            };
+            plan(setting, world.board, dump)
         }),
-        Doing::Remove => {
+        Doing::Uptime { young } => {
+            let too_young = match order {
+                Order::UptimeOfNow => world.registrars.iter().any(|at| at.young),
+                _ => young || world.runs[number].saw_restart(),
+            };
+            match too_young {
+                true => then("finds a registrar too young: refused", &|_| {
+                    Next::EndUnfinished
+                }),
+                false => then("finds every registrar old enough", &|world| {
+                    for since in &mut world.runs[number].since {
+                        if *since == Since::Restarted {
+                            *since = Since::Loaded;
+                        }
+                    }
+                    Next::Do(prove(setting))
+                }),
+            }
+        }
+        Doing::Proof => {
+            if world.refuses_sadd(setting) {
+                then("SADD of a member to be removed: refused", &|_| {
+                    Next::EndUnfinished
+                });
+            } else {
+                then("SADD of another to be removed: taken", &|_| {
+                    Next::Do(Doing::Remove { sent: false })
+                });
+                if setting.proof == Proof::OfAnyone {
+                    then("SADD of the user, who is to be removed: taken", &|world| {
+                        world.board = true;
+                        Next::Do(Doing::Remove { sent: false })
+                    });
+                }
+            }
+        }
+        Doing::Remove { .. } => {
             then("SREM", &|world| {
                 remove(world, number);
-                match setting.order {
-                    Order::WithoutSecondLook => Doing::Nothing,
-                    _ => Doing::Settle,
+                match order {
+                    Order::WithoutSecondLook => Next::EndWhole,
+                    _ => Next::Do(Doing::Settle),
                 }
             });
             then("SREM, whose reply is lost: to be sent again", &|world| {
                 remove(world, number);
-                Doing::Remove
+                Next::Do(Doing::Remove { sent: true })
             });
         }
-        Doing::Settle => {
-            if setting.order == Order::WithoutSettle || !awaits_saves(world, number) {
-                then("has waited", &|_| Doing::SecondDump {
-                    dump: Dump::default(),
-                });
-            }
+        Doing::Settle | Doing::SecondDump { .. } | Doing::Confirm { .. } => {
+            second_look::steps(setting, world, number, &mut then);
         }
-        Doing::SecondDump { dump } => {
-            for (does, dump) in dumps(setting, world, dump) {
-                then(does, &|_| match dump.is_whole(setting) {
-                    false => Doing::SecondDump { dump },
-                    true if dump.online => Doing::Restore,
-                    true => Doing::Nothing,
-                });
-            }
+        Doing::Add | Doing::Restore | Doing::PutBack if world.refuses_sadd(setting) => {
+            then("SADD: refused", &|_| Next::EndUnfinished);
         }
-        Doing::Add | Doing::Restore => {
+        Doing::Add | Doing::Restore | Doing::PutBack => {
             then("SADD", &|world| {
                 world.board = true;
-                Doing::Nothing
+                match doing {
+                    Doing::PutBack => Next::EndUnfinished,
+                    _ => Next::EndWhole,
+                }
             });
             then("SADD, whose reply is lost: to be sent again", &|world| {
                 world.board = true;
-                world.runs[number].doing
+                Next::Do(doing)
             });
         }
+        Doing::Overtaken => then("its SREM arrives at last", &|world| {
+            remove(world, number);
+            Next::EndUnfinished
+        }),
     }
 }
 
-/// Each dump that may come next, with what it adds.
-fn dumps(setting: &Setting, world: &World, dump: Dump) -> Vec<(&'static str, Dump)> {
-    const SAYS: [[&str; 2]; REGISTRARS] = [
-        [
-            "dumps registrar 1, without him",
-            "dumps registrar 1, with him",
-        ],
-        [
-            "dumps registrar 2, without him",
-            "dumps registrar 2, with him",
-        ],
-    ];
-    let open = (0..setting.registrars).filter(|at| !dump.asked[*at]);
-    open.map(|at| {
-        let found = world.registered[at];
-        let mut more = dump;
-        more.asked[at] = true;
-        more.online |= found;
-        (SAYS[at][usize::from(found)], more)
-    })
-    .collect()
-}
-
-impl Dump {
-    fn is_whole(&self, setting: &Setting) -> bool {
-        self.asked[..setting.registrars].iter().all(|asked| *asked)
+fn plan(setting: &Setting, listed: bool, dump: Dump) -> Next {
+    match (listed, dump.online, setting.missing) {
+        (true, false, _) if !dump.anybody => Next::EndUnfinished,
+        (true, false, _) if setting.asks_uptime() => Next::Do(Doing::Uptime { young: dump.doubt }),
+        (true, false, _) => Next::Do(prove(setting)),
+        (false, true, Missing::Add) => Next::Do(Doing::Add),
+        _ => Next::EndWhole,
     }
 }
 
-fn plan(setting: &Setting, listed: bool, online: bool) -> Doing {
-    match (listed, online, setting.missing) {
-        (true, false, _) => Doing::Remove,
-        (false, true, Missing::Add) => Doing::Add,
-        _ => Doing::Nothing,
+fn prove(setting: &Setting) -> Doing {
+    let changes_nothing = setting.sadd == Sadd::Taken && setting.proof == Proof::OfAnother;
+    match changes_nothing || setting.order == Order::WithoutProof {
+        true => Doing::Remove { sent: false },
+        false => Doing::Proof,
     }
 }
 
@@ -233,27 +288,4 @@ fn end(setting: &Setting, world: &mut World, number: usize) {
     world.history.here |= run.here && adds;
     let mends = run.undisturbed && (adds || setting.mends == Mends::AnyRun);
     world.history.killed &= !mends;
-}
-
-/// A refusal of the guard, a dump that fails, and anything else that ends a run before it writes is a kill, too.
-fn kill(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
-    let owes = world.runs[number].owes_a_look();
-    let allowed = match setting.kills {
-        Kills::Never => false,
-        Kills::BeforeTheRemoval => !owes,
-        Kills::Anywhere => true,
-    };
-    if !allowed {
-        return;
-    }
-    let mut after = world.clone();
-    after.runs[number] = Run::default();
-    if owes {
-        after.history.killed = true;
-        after.history.here = false;
-        for run in &mut after.runs {
-            (run.here, run.undisturbed) = (false, false);
-        }
-    }
-    push(steps, Who::Run(number), "is killed", after);
 }

@@ -2,92 +2,19 @@
 
 use std::fmt;
 
-use crate::kamailio_cfg::{self, Fragment, Worker};
-use crate::run::{self, Order, Run};
+use crate::kamailio_cfg::{self, Worker};
+use crate::redis;
+use crate::registrar::{self, Registrar};
+use crate::run::{self, Run};
+use crate::setting::{Begin, REGISTRARS, RUNS, Sadd, Setting, WORKERS};
 
-/// The most of each that a setting can have.
-pub const REGISTRARS: usize = 2;
-pub const WORKERS: usize = 2;
-pub const RUNS: usize = 3;
-
-/// What a check is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    pub fragment: Fragment,
-    pub phones: Phones,
-    pub registrars: usize,
-    /// REGISTERs of the user that one registrar may have in hand at once.
-    pub workers: usize,
-    /// Runs that may be under way at once. As one ends, another may begin, for ever.
-    pub runs: usize,
-    pub missing: Missing,
-    pub order: Order,
-    pub kills: Kills,
-    pub after_kill: AfterKill,
-    pub mends: Mends,
-    pub counts: Counts,
-    pub begin: Begin,
-}
-
-/// Where they say how long they register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phones {
-    ExpiresHeader,
-    /// Many have no such header, and `Fragment::BeforeSave` takes that for good-bye.
-    HeaderOrContact,
-}
-
-/// `--add-missing`, or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
-    Leave,
-    Add,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kills {
-    Never,
-    /// At any step but those from the removal to the end of the second look.
-    BeforeTheRemoval,
-    Anywhere,
-}
-
-/// When the next run begins after a kill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterKill {
-    AtOnce,
-    /// When `--settle` is over.
-    Settled,
-}
-
-/// Which whole run, begun after a kill, is to make good what the kill left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mends {
-    AnyRun,
-    /// One with `--add-missing`.
-    AddingRun,
-}
-
-/// Which whole run must have taken him out who was gone before it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counts {
-    /// One that begins while no other is under way.
-    Alone,
-    EveryRun,
-}
-
-/// How registrars and board agree at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begin {
-    Anyhow,
-    /// The board may show who is gone, but lacks nobody.
-    NobodyMissing,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct World {
     /// At each registrar: whether a dump would name the user.
     pub registered: [bool; REGISTRARS],
+    pub registrars: [Registrar; REGISTRARS],
+    /// Redis has no memory left: it refuses every SADD.
+    pub full: bool,
     /// Whether the user is in his set in Redis.
     pub board: bool,
     /// Whether he would be, had kamonline never run.
@@ -98,13 +25,13 @@ pub struct World {
 }
 
 /// What the promises need to know of the past.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct History {
     /// He has been registered somewhere from the beginning on, and was on the board then.
     pub throughout: bool,
     /// He left, then a run began that `Counts`, came to its end, and he has not come back.
     pub gone: bool,
-    /// He was registered when a whole run with `--add-missing` began, and has left no registrar since.
+    /// The user was in a registrar's table when a whole run with `--add-missing` began, and has left no registrar since.
     pub here: bool,
     /// A run was killed between its removal and the end of its second look, and no whole run that `Mends` and began
     /// later has ended yet.
@@ -121,7 +48,11 @@ pub struct Step {
 #[derive(Clone, Copy)]
 pub enum Who {
     User(usize),
+    /// kamailio.cfg.
     Registrar(usize),
+    /// Kamailio itself.
+    Source(usize),
+    Redis,
     Run(usize),
 }
 
@@ -133,12 +64,14 @@ impl World {
         for bits in 0..8 {
             let [a, b, board] = [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0];
             let wanted = match setting.begin {
-                Begin::Anyhow => true,
+                Begin::Anyhow | Begin::JustRestarted => true,
                 Begin::NobodyMissing => board || !(a || b),
             };
             if wanted && (setting.registrars > 1 || !b) {
-                worlds.push(World {
+                let mut world = World {
                     registered: [a, b],
+                    registrars: Default::default(),
+                    full: setting.sadd == Sadd::RefusedAtFirst,
                     board,
                     unaided: board,
                     workers: Default::default(),
@@ -147,7 +80,11 @@ impl World {
                         throughout: board && (a || b),
                         ..History::default()
                     },
-                });
+                };
+                if setting.begin == Begin::JustRestarted {
+                    world.restart(setting, 0);
+                }
+                worlds.push(world);
             }
         }
         worlds
@@ -158,7 +95,9 @@ impl World {
         let mut steps = Steps::new();
         for registrar in 0..setting.registrars {
             kamailio_cfg::steps(setting, self, registrar, &mut steps);
+            registrar::steps(setting, self, registrar, &mut steps);
         }
+        redis::steps(setting, self, &mut steps);
         run::steps(setting, self, &mut steps);
         for (_, world) in &mut steps {
             world.remember();
@@ -190,8 +129,9 @@ impl World {
         }
     }
 
+    /// In a table, or in a database that is still to be loaded.
     pub fn is_registered(&self) -> bool {
-        self.registered.contains(&true)
+        self.registered.contains(&true) || self.registrars.iter().any(|at| at.stored)
     }
 
     pub fn workers_are_idle(&self) -> bool {
@@ -212,6 +152,8 @@ impl fmt::Display for Step {
         let text = match self.who {
             Who::User(at) => format!("the user, at registrar {}: {}", at + 1, self.does),
             Who::Registrar(at) => format!("kamailio.cfg of registrar {}: {}", at + 1, self.does),
+            Who::Source(at) => format!("registrar {}: {}", at + 1, self.does),
+            Who::Redis => format!("Redis: {}", self.does),
             Who::Run(number) => format!("run {}: {}", number + 1, self.does),
         };
         out.pad(&text)
@@ -223,6 +165,12 @@ impl fmt::Display for World {
         let mark = |is: bool| if is { "yes" } else { "no " };
         let [first, second] = self.registered.map(mark);
         let board = mark(self.board);
-        write!(out, "registered: {first} {second} on the board: {board}")
+        write!(out, "registered: {first} {second} on the board: {board}")?;
+        for (at, registrar) in self.registrars.iter().enumerate() {
+            if registrar.stored {
+                write!(out, "  yet to be loaded by registrar {}", at + 1)?;
+            }
+        }
+        Ok(())
     }
 }
