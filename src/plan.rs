@@ -52,7 +52,7 @@ impl Plan {
             .map(|key| Entry::new(key.name.clone(), sets.domains.name(key.domain)))
             .collect();
         let mut online = vec![0; sets.domains.count()];
-        let mut online_if_split = None;
+        let mut online_if_split = Vec::new();
         for member in sets.members().iter() {
             let key = sets.key_of(member) as usize;
             entries[key].members += 1;
@@ -60,7 +60,7 @@ impl Plan {
             if !registered.is_online(member) {
                 entries[key].stale.push(member);
                 if registered.is_online_if_split(member) {
-                    online_if_split = Some(member);
+                    online_if_split.push(member);
                 }
             }
         }
@@ -108,6 +108,9 @@ impl Plan {
             missing: missing.users.count(),
             aors,
         };
+        let online_if_split = online_if_split
+            .into_iter()
+            .min_by_key(|member| sets.member(*member));
         Self {
             sets,
             missing: missing.users,

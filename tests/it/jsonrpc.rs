@@ -77,7 +77,8 @@ fn it_says_the_same_as_xhttp_rpc() {
         );
     }
 
-    run(&lab.kamailio, &lab.redis, &["--add-missing", "--settle=0s"]).expect(0);
+    let args = ["--add-missing", "--allow-empty", "--settle=0s"];
+    run(&lab.kamailio, &lab.redis, &args).expect(0);
     let members = lab.redis.members_raw("ONLINE:abc.voip.ca");
     for user in [
         b"raw\xffutf8".as_slice(),
