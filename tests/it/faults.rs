@@ -179,6 +179,12 @@ fn a_key_of_another_type_is_named_and_the_rest_goes_on() {
     lab.redis
         .command(&["SET", "ONLINE:other.voip.ca", "no set"]);
     let run = lab.run(&["--add-missing"]).expect(0);
+    // 100 of other.voip.ca was refused.
+    assert!(
+        run.stdout.contains("\nremoved 1 stale user; "),
+        "{}",
+        run.stdout
+    );
     for key in ["ONLINE:count", "ONLINE:other.voip.ca"] {
         assert!(
             run.stderr.contains(&format!("warning: {key} is no set")),

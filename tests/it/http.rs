@@ -88,6 +88,31 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
+fn what_a_cache_kept_is_not_believed() {
+    let site = Site::with(KamailioOptions::default(), RedisOptions::default());
+    let redis = site.redis.url();
+    let dump = |age: &str| {
+        let body = "<td>200: OK</td><pre>Domains: <br/></pre>";
+        let cached = HttpStub::answer(&format!("200 OK\r\nAge: {age}"), body);
+        let stub = HttpStub::serve(vec![Reply::Whole(cached)]);
+        let error = match age {
+            "7" => "a cache answered, with what was true 7 s ago",
+            _ => "the dump was cut off",
+        };
+        let hint = match age {
+            "7" => "must not cache this path",
+            _ => "tcp_conn_wq_max",
+        };
+        site.fails((&stub.url(), &redis), &["--retries=0"], error, hint);
+        let request = stub.requests().remove(0);
+        String::from_utf8(request).unwrap().to_lowercase()
+    };
+    for age in ["7", "0", "soon"] {
+        assert!(dump(age).contains("\r\ncache-control: no-cache\r\n"));
+    }
+}
+
+#[test]
 fn a_proxy_from_the_environment_is_not_used() {
     let site = Site::with(KamailioOptions::default(), RedisOptions::default());
     let proxy = HttpStub::serve(vec![Reply::Whole(HttpStub::page("from the proxy"))]);

@@ -24,6 +24,7 @@ mod metrics;
 mod names;
 mod network;
 mod nobody_in_common;
+mod notices;
 mod package;
 mod page;
 mod registrars;

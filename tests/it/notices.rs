@@ -1,0 +1,87 @@
+//! What an administrator should know and no mail should tell: in the report and the metrics, and not on standard error.
+
+use serde_json::Value;
+
+use crate::lab::{Kamailio, KamailioOptions, Lab, temp_dir};
+
+/// The kinds and the messages in the report, and that nothing is said of them otherwise.
+fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
+    let dir = temp_dir();
+    let metrics = dir.path().join("kamonline.prom");
+    let option = format!("--metrics-file={}", metrics.display());
+    let quiet = lab.run(&[args, &["--quiet", &option]].concat()).expect(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    let text = lab.run(args).expect(0).stdout;
+    let report = lab
+        .run(&[args, &["--format=json"]].concat())
+        .expect(0)
+        .json();
+    let notices = report["notices"].as_array().unwrap().iter();
+    let part = |notice: &Value, name: &str| notice[name].as_str().unwrap().to_owned();
+    let told: Vec<_> = notices
+        .map(|notice| (part(notice, "kind"), part(notice, "message")))
+        .collect();
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    for kind in ["empty_registrar", "dead_domain", "unmatched_domain"] {
+        let count = told.iter().filter(|(of, _)| of == kind).count();
+        let line = format!("kamonline_notices{{kind=\"{kind}\"}} {count}\n");
+        assert!(metrics.contains(&line), "no {line} in {metrics}");
+    }
+    for (_, message) in &told {
+        assert!(text.contains(&format!("note: {message}\n")), "{text}");
+    }
+    told
+}
+
+#[test]
+fn a_registrar_without_users_and_a_domain_pattern_without_domains_are_noted() {
+    let lab = Lab::start();
+    lab.register("100@abc.voip.ca");
+    assert_eq!(notices(&lab, &[]), []);
+    let standby = Kamailio::start(&KamailioOptions::default(), None);
+    let url = standby.rpc_url();
+    let found = notices(
+        &lab,
+        &[
+            "--kamailio",
+            &url,
+            "--domain=abc.*",
+            "--domain=xyz.*",
+            "--domain=.*[.]com",
+        ],
+    );
+    let unmatched = |pattern: &str| {
+        (
+            "unmatched_domain".to_owned(),
+            format!("--domain {pattern} matches no key and no registered user"),
+        )
+    };
+    let empty = format!("Kamailio at {url} reports nobody, while others have users");
+    assert_eq!(
+        found,
+        [
+            ("empty_registrar".to_owned(), empty),
+            unmatched("xyz.*"),
+            unmatched(".*[.]com")
+        ]
+    );
+}
+
+#[test]
+fn a_domain_of_whose_members_none_is_registered_is_noted_when_it_vanishes() {
+    let lab = Lab::start();
+    lab.register("100@abc.voip.ca");
+    lab.redis
+        .add_many("ONLINE:dead.ca", (0..11).map(|user| user.to_string()));
+    lab.redis
+        .add_many("ONLINE:small.ca", (0..10).map(|user| user.to_string()));
+    let args = ["--max-removal=100%", "--format=json", "--settle=0s"];
+    let report = lab.run(&args).expect(0).json();
+    assert_eq!(report["notices"].as_array().unwrap().len(), 1);
+    assert_eq!(report["notices"][0]["kind"], "dead_domain");
+    assert_eq!(
+        report["notices"][0]["message"],
+        "dead.ca: none of its 11 members is registered"
+    );
+    assert_eq!(notices(&lab, &[]), []);
+}
