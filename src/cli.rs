@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::parser::ValueSource;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::environment::{self, Unread};
 use crate::shown::without_secrets;
 
 /// Make the Redis sets of who is online say what Kamailio knows
@@ -38,39 +38,39 @@ pub struct Cli {
     /// A TCP port on which Kamailio listens, and the root of xhttp_rpc, or with --rpc jsonrpc the path at which kamailio.cfg
     /// calls jsonrpc_dispatch(). http:// or https://; http://USER@... for HTTP Basic. Of several registrars all are asked,
     /// and a user is online when one of them knows him.
-    #[arg(help_heading = KAMAILIO, long, value_name = "URL", env = "KAMONLINE_KAMAILIO", hide_env = true, default_value = "http://127.0.0.1:5060/rpc")]
+    #[arg(help_heading = KAMAILIO, long, value_name = "URL", default_value = "http://127.0.0.1:5060/rpc")]
     pub kamailio: Vec<String>,
 
     /// How to ask
     ///
     /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers
     /// busy for some 12 s.
-    #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, env = "KAMONLINE_RPC", hide_env = true, default_value = "xhttp_rpc")]
+    #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, default_value = "xhttp_rpc")]
     pub rpc: RpcArg,
 
     /// Count only this usrloc table; repeatable [default: all]
     ///
     /// The table of save("location") is "location".
-    #[arg(help_heading = KAMAILIO, long, value_name = "NAME", env = "KAMONLINE_TABLE", hide_env = true)]
+    #[arg(help_heading = KAMAILIO, long, value_name = "NAME")]
     pub table: Vec<String>,
 
     /// Trust only the root certificates in this PEM file
     ///
     /// For https://. Without it, the system's certificates are trusted.
-    #[arg(help_heading = KAMAILIO, long, value_name = "FILE", env = "KAMONLINE_KAMAILIO_CA", hide_env = true)]
+    #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
     pub kamailio_ca: Option<PathBuf>,
 
     /// HTTP Basic password of the user in the URL
     ///
     /// The first line of the file. It goes before a password in the URL, and is the same for every registrar.
-    #[arg(help_heading = KAMAILIO, long, value_name = "FILE", env = "KAMONLINE_KAMAILIO_PASSWORD_FILE", hide_env = true)]
+    #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
     pub kamailio_password_file: Option<PathBuf>,
 
     /// Where the sets are
     ///
     /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, unix:///PATH[?db=N&pass=PASSWORD]. Repeat it for
     /// the nodes of a cluster, or the sentinels: one that answers is enough.
-    #[arg(help_heading = REDIS, long, value_name = "URL", env = "KAMONLINE_REDIS", hide_env = true, default_value = "redis://127.0.0.1:6379/0")]
+    #[arg(help_heading = REDIS, long, value_name = "URL", default_value = "redis://127.0.0.1:6379/0")]
     pub redis: Vec<String>,
 
     /// The URLs (repeat --redis) are nodes of a Redis Cluster
@@ -82,43 +82,43 @@ pub struct Cli {
     /// The URLs (repeat --redis) are sentinels of this master
     ///
     /// The master's address is asked of them at each run.
-    #[arg(help_heading = REDIS, long, value_name = "MASTER", env = "KAMONLINE_REDIS_SENTINEL", hide_env = true)]
+    #[arg(help_heading = REDIS, long, value_name = "MASTER")]
     pub redis_sentinel: Option<String>,
 
     /// Trust only the root certificates in this PEM file
     ///
     /// For rediss://. Without it, the system's certificates are trusted.
-    #[arg(help_heading = REDIS, long, value_name = "FILE", env = "KAMONLINE_REDIS_CA", hide_env = true)]
+    #[arg(help_heading = REDIS, long, value_name = "FILE")]
     pub redis_ca: Option<PathBuf>,
 
     /// Password, of the ACL user in the URL if it has one
     ///
     /// The first line of the file. It goes before a password in the URL.
-    #[arg(help_heading = REDIS, long, value_name = "FILE", env = "KAMONLINE_REDIS_PASSWORD_FILE", hide_env = true)]
+    #[arg(help_heading = REDIS, long, value_name = "FILE")]
     pub redis_password_file: Option<PathBuf>,
 
     /// What the keys of the sets begin with
     ///
     /// The rest of a key is the domain.
-    #[arg(help_heading = REDIS, long, value_name = "PREFIX", env = "KAMONLINE_PREFIX", hide_env = true, default_value = "ONLINE:")]
+    #[arg(help_heading = REDIS, long, value_name = "PREFIX", default_value = "ONLINE:")]
     pub prefix: String,
 
     /// Only domains that this matches whole; repeatable [default: all]
     ///
     /// Without regard to case. Sets of other domains are neither read nor changed.
-    #[arg(help_heading = MATCHING, long, value_name = "REGEX", env = "KAMONLINE_DOMAIN", hide_env = true)]
+    #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub domain: Vec<String>,
 
     /// Not the domains that this matches whole; repeatable
     ///
     /// It goes before --domain.
-    #[arg(help_heading = MATCHING, long, value_name = "REGEX", env = "KAMONLINE_EXCLUDE_DOMAIN", hide_env = true)]
+    #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub exclude_domain: Vec<String>,
 
     /// Domain of every AoR, for registrars with use_domain 0
     ///
     /// usrloc's use_domain is 0 unless kamailio.cfg sets it: registrars then report users without their domain.
-    #[arg(help_heading = MATCHING, long, value_name = "DOMAIN", env = "KAMONLINE_DEFAULT_DOMAIN", hide_env = true)]
+    #[arg(help_heading = MATCHING, long, value_name = "DOMAIN")]
     pub default_domain: Option<String>,
 
     /// Tell users apart by case, as registrar's case_sensitive 1 does
@@ -149,7 +149,7 @@ pub struct Cli {
     ///
     /// 500 is a count; 50% is a share of the members of all sets in scope. A share above 0% lets up to 10 go whatever they are
     /// a share of. A plan that is refused is refused as a whole.
-    #[arg(help_heading = RUN, long, value_name = "N|N%", env = "KAMONLINE_MAX_REMOVAL", hide_env = true, default_value = "50%")]
+    #[arg(help_heading = RUN, long, value_name = "N|N%", default_value = "50%")]
     pub max_removal: String,
 
     /// Accept that Kamailio reports nobody, or no member of any set
@@ -163,39 +163,39 @@ pub struct Cli {
     ///
     /// As 30s, 2m; 0s does not ask. It must be longer than Kamailio takes to load its users: until then a dump is whole and
     /// not true. Asked only when somebody would be removed.
-    #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_MIN_UPTIME", hide_env = true, default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub min_uptime: Duration,
 
     /// Wait before the second look at who was removed
     ///
     /// As 500ms, 1s, 1m. Only a run that removed somebody waits. What the second look does not confirm is put back.
-    #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_SETTLE", hide_env = true, default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
     /// For each HTTP exchange, Redis connect and Redis reply
     ///
     /// As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by then, however long its answer is.
-    #[arg(help_heading = RUN, long, value_name = "DURATION", env = "KAMONLINE_TIMEOUT", hide_env = true, default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 
     /// Further tries after a refused or broken connection
     ///
     /// After 200 ms, then twice as long each time. Never after an answer that refuses, nor after a time-out: either may mean
     /// that Kamailio is short of memory, and asking again would make it worse.
-    #[arg(help_heading = RUN, long, value_name = "N", env = "KAMONLINE_RETRIES", hide_env = true, default_value_t = 2)]
+    #[arg(help_heading = RUN, long, value_name = "N", default_value_t = 2)]
     pub retries: u32,
 
     /// How to report on standard output
     ///
     /// json prints one object, also when the run fails. Errors in words are on standard error with either.
-    #[arg(help_heading = REPORT, long, value_name = "text|json", value_enum, hide_possible_values = true, env = "KAMONLINE_FORMAT", hide_env = true, default_value = "text")]
+    #[arg(help_heading = REPORT, long, value_name = "text|json", value_enum, hide_possible_values = true, default_value = "text")]
     pub format: FormatArg,
 
     /// Prometheus metrics, for node_exporter's textfile collector
     ///
     /// The name must end with .prom. Written whole at the end of each run, failed and dry ones too; the directory must be
     /// writable, as a new file takes the old one's place.
-    #[arg(help_heading = REPORT, long, value_name = "FILE", env = "KAMONLINE_METRICS_FILE", hide_env = true)]
+    #[arg(help_heading = REPORT, long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
 
     /// Say nothing when all is in sync
@@ -207,14 +207,18 @@ pub struct Cli {
     /// Show every domain, and every user of those with a discrepancy
     ///
     /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users. JSON has them all.
-    #[arg(help_heading = REPORT, short, long, action = ArgAction::SetTrue)]
+    #[arg(help_heading = REPORT, short, long)]
     pub verbose: bool,
 
     /// When to use colour; NO_COLOR is heeded
     ///
     /// auto: on a terminal, unless the environment variable NO_COLOR is set.
-    #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, env = "KAMONLINE_COLOR", hide_env = true, default_value = "auto")]
+    #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value = "auto")]
     pub color: ColorArg,
+
+    /// Lists of several elements that the environment sets, by the names of their options.
+    #[arg(skip)]
+    pub split: Vec<String>,
 }
 
 const KAMAILIO: &str = "Kamailio";
@@ -224,8 +228,10 @@ const RUN: &str = "The run";
 const REPORT: &str = "The report";
 
 const AFTER_HELP: &str = "\
-Each option that takes a value, except --generate, can come from the environment
-as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL. Lists are split at commas.
+Every option but --help, --version and --generate can come from the environment,
+as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL=500. The command line goes
+before it. Flags are 1, true, yes, on or 0, false, no, off (--dry-run=false on
+the command line). Lists are split at every comma.
 
 Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
 (--max-removal, --allow-empty, --min-uptime), 4 discrepancy (--dry-run
@@ -280,31 +286,21 @@ impl GenerateArg {
 
 impl Cli {
     /// Reads the command line and the environment.
-    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = Self::command()
-            .try_get_matches_from(args)
-            .map_err(discreet)?;
-        let mut cli = Self::from_arg_matches(&matches)?;
-        // Only in the environment: on the command line a comma may be part of a regex.
-        let lists = [
-            ("kamailio", &mut cli.kamailio),
-            ("table", &mut cli.table),
-            ("redis", &mut cli.redis),
-            ("domain", &mut cli.domain),
-            ("exclude_domain", &mut cli.exclude_domain),
-        ];
-        for (name, list) in lists {
-            if matches.value_source(name) == Some(ValueSource::EnvVariable) {
-                *list = list
-                    .iter()
-                    .flat_map(|value| value.split(','))
-                    .map(str::trim)
-                    .filter(|value| !value.is_empty())
-                    .map(str::to_owned)
-                    .collect();
-            }
-        }
-        Ok(cli)
+    pub fn read(
+        args: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Unread> {
+        let args = args.into_iter().collect();
+        let (matches, split) = environment::read(&Self::command(), args, environment).map_err(
+            |unread| match unread {
+                Unread::Clap(error) => Unread::Clap(discreet(error)),
+                failure => failure,
+            },
+        )?;
+        Ok(Self {
+            split,
+            ..Self::from_arg_matches(&matches)?
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 //! The command line, checked, and made into finished parts.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use crate::cli::{Cli, ColorArg, FormatArg, RpcArg};
 use crate::failure::Failure;
 use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::{Patience, Registrar, Rpc};
+use crate::password::Password;
 use crate::report::{Color, Detail, Format, Style};
 use crate::roll_call::Rules;
 use crate::scope::Scope;
@@ -33,6 +33,8 @@ pub struct Config {
     pub settle: Duration,
     /// Where the run's metrics go.
     pub metrics_file: Option<PathBuf>,
+    /// Of the settings themselves.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +67,6 @@ impl Config {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
-        if cli.kamailio.is_empty() || cli.redis.is_empty() {
-            return Err(Failure::usage("--kamailio and --redis need a URL"));
-        }
         let patience = Patience {
             timeout: cli.timeout,
             retries: cli.retries,
@@ -76,14 +75,37 @@ impl Config {
             RpcArg::XhttpRpc => Rpc::XhttpRpc,
             RpcArg::JsonRpc => Rpc::JsonRpc,
         };
-        let password = password(
+        let mut warnings = Vec::new();
+        let mut password = |option, file: Option<&Path>| {
+            let Some(file) = file else { return Ok(None) };
+            let Password { text, warning } = Password::read(option, file)?;
+            warnings.extend(warning);
+            Ok::<_, Failure>(Some(text))
+        };
+        let kamailio_password = password(
             "--kamailio-password-file",
             cli.kamailio_password_file.as_deref(),
         )?;
+        let redis_password = password("--redis-password-file", cli.redis_password_file.as_deref())?;
+        if cli.kamailio_ca.is_some() && !cli.kamailio.iter().any(|url| url.starts_with("https:")) {
+            return Err(Failure::usage(
+                "--kamailio-ca is given, and no URL of --kamailio is with TLS",
+            )
+            .hint("https:// is with TLS; without it, leave out --kamailio-ca"));
+        }
+        // Half a password or half a pattern, when a comma of its own split it.
+        let split = |option: &str, comma: &str, failure: Failure| {
+            if !cli.split.iter().any(|list| list == option) {
+                return failure;
+            }
+            let hint = failure.hint.clone().unwrap_or_default();
+            let variable = option.to_uppercase().replace('-', "_");
+            failure.hint(format!("KAMONLINE_{variable} is split at every comma: one that is part of an element is {comma}. {hint}"))
+        };
         let registrar = |url: &String| {
             Registrar::new(
                 url,
-                password.as_deref(),
+                kamailio_password.as_deref(),
                 cli.kamailio_ca.as_deref(),
                 rpc,
                 patience,
@@ -94,7 +116,8 @@ impl Config {
                 .kamailio
                 .iter()
                 .map(registrar)
-                .collect::<Result<_, _>>()?,
+                .collect::<Result<_, _>>()
+                .map_err(|failure| split("kamailio", "%2C", failure))?,
             redis: Servers::new(
                 &cli.redis,
                 match cli.redis_sentinel {
@@ -102,11 +125,11 @@ impl Config {
                     None if cli.redis_cluster => Topology::Cluster,
                     None => Topology::One,
                 },
-                self::password("--redis-password-file", cli.redis_password_file.as_deref())?
-                    .as_deref(),
+                redis_password.as_deref(),
                 cli.redis_ca.as_deref(),
                 patience,
-            )?,
+            )
+            .map_err(|failure| split("redis", "%2C", failure))?,
             rules: Rules {
                 user_case: if cli.case_sensitive {
                     UserCase::Counts
@@ -114,7 +137,11 @@ impl Config {
                     UserCase::Ignored
                 },
                 prefix: cli.prefix.into_bytes(),
-                scope: Scope::new(&cli.domain, &cli.exclude_domain)?,
+                scope: Scope::new(&cli.domain, &cli.exclude_domain).map_err(|failure| {
+                    let option = failure.message.split(':').next().unwrap_or_default();
+                    let option = option.trim_start_matches('-').to_owned();
+                    split(&option, "\\x2c", failure)
+                })?,
                 default_domain: cli
                     .default_domain
                     .map(|domain| domain.to_ascii_lowercase().into_bytes()),
@@ -143,6 +170,7 @@ impl Config {
             },
             settle: cli.settle,
             metrics_file: cli.metrics_file.map(metrics_file).transpose()?,
+            warnings,
         })
     }
 }
@@ -187,32 +215,19 @@ fn max_removal(text: &str) -> Result<MaxRemoval, Failure> {
 
 /// node_exporter reads no other: metrics that nobody reads would raise no alarm.
 fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
+    let is_no_file = |data: std::fs::Metadata| !data.is_file();
     match file.extension() {
+        // A FIFO that nobody writes to would be waited for.
+        _ if std::fs::metadata(&file).is_ok_and(is_no_file) => Err(Failure::usage(format!(
+            "--metrics-file {}: that is no regular file",
+            file.display()
+        ))),
         Some(end) if end == "prom" => Ok(file),
         _ => Err(Failure::usage(format!(
             "--metrics-file {}: the name does not end with .prom",
             file.display()
         ))
         .hint("it takes a file in the directory of node_exporter's --collector.textfile.directory, which reads *.prom")),
-    }
-}
-
-/// The first line of a file, which is all of a password file that counts.
-fn password(option: &str, file: Option<&Path>) -> Result<Option<String>, Failure> {
-    let Some(file) = file else { return Ok(None) };
-    let unusable =
-        |why: &dyn std::fmt::Display| Failure::usage(format!("{option} {}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
-        // Its name is not told: it may be the password itself.
-        ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
-            .hint("it takes the name of a file whose first line is the password"),
-        _ => unusable(&error),
-    })?;
-    let first = text.lines().next().unwrap_or_default();
-    if first.is_empty() {
-        Err(unusable(&"its first line is empty"))
-    } else {
-        Ok(Some(first.to_owned()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::shown::Shown;
 use crate::stop::Signal;
 
 /// The exit codes, as `kamonline --help` lists them.
@@ -86,7 +87,7 @@ impl Failure {
         }
         let why = match why {
             "UnknownIssuer" | "BadSignature" => "no authority that is trusted has signed it",
-            other => other,
+            other => &Shown(other.as_bytes()).to_string(),
         };
         failure(why).hint(format!(
             "give the root that signed it with {option} FILE, and use the name that the certificate is for"

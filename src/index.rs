@@ -1,6 +1,8 @@
 //! Which names have a form: a hash table whose look-ups mostly wait for memory once, and can be told to ahead of their
 //! time, which a library's table gives no way to. With a million users that is what a run spends its time in.
 
+use std::collections::HashMap;
+
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
 
@@ -13,6 +15,8 @@ pub struct Index {
     lines: Vec<Line>,
     homes: usize,
     used: usize,
+    /// What finds so many full lines from its home on: one user in thousands of spellings, which all have one hash.
+    crowded: HashMap<u32, Vec<Name>>,
     /// Seeded anew in each run, since phones choose their names.
     hasher: RandomState,
 }
@@ -29,6 +33,9 @@ struct Line {
     hashes: [Hash; LINE],
     names: [Name; LINE],
 }
+
+/// How many lines a search looks at.
+const FAR: usize = 32;
 
 const LINE: usize = 64 / size_of::<(Hash, Name)>();
 
@@ -95,19 +102,28 @@ impl Index {
                     }
                 }
             }
+            for (hash, names) in small.crowded {
+                for name in names {
+                    self.put(Hash(hash), name);
+                }
+            }
         }
         self.put(hash, name);
     }
 
     fn put(&mut self, hash: Hash, name: Name) {
         let home = self.home(hash);
-        let lines = self.lines[home..].iter();
+        let lines = self.lines[home..].iter().take(FAR);
         let further = lines.take_while(|line| line.is_full()).count();
+        self.used += 1;
+        if further == FAR {
+            self.crowded.entry(hash.0).or_default().push(name);
+            return;
+        }
         if home + further == self.lines.len() {
             self.lines.push(Line::EMPTY);
         }
         self.lines[home + further].put(hash, name);
-        self.used += 1;
     }
 
     /// The number of the line where a search begins.
@@ -118,23 +134,27 @@ impl Index {
     /// The names that may have a form with this hash: the caller compares.
     pub fn candidates(&self, hash: Hash) -> impl Iterator<Item = Name> + use<'_> {
         let lines = self.lines[self.home(hash)..].split_inclusive(|line| !line.is_full());
-        let lines = lines.take(1).flatten();
-        lines.flat_map(move |line| line.candidates(hash))
+        let lines = lines.take(1).flatten().take(FAR);
+        let crowded = self.crowded.get(&hash.0).into_iter().flatten();
+        lines
+            .flat_map(move |line| line.candidates(hash))
+            .chain(crowded.copied())
     }
 
     /// The one of them that the caller knows.
     pub fn find(&self, hash: Hash, known: impl Fn(Name) -> bool) -> Option<Name> {
-        for line in &self.lines[self.home(hash)..] {
+        for line in self.lines[self.home(hash)..].iter().take(FAR) {
             for name in line.candidates(hash) {
                 if known(name) {
                     return Some(name);
                 }
             }
             if !line.is_full() {
-                break;
+                return None;
             }
         }
-        None
+        let crowded = self.crowded.get(&hash.0)?.iter();
+        crowded.copied().find(|name| known(*name))
     }
 
     /// As [`Names::touch`](crate::names::Names::touch).
@@ -148,6 +168,18 @@ impl Index {
 mod tests {
     use super::*;
     use crate::names::Names;
+
+    #[test]
+    fn a_hundred_thousand_names_of_one_hash_take_no_long_search() {
+        let mut names = Names::default();
+        let mut index = Index::default();
+        for _ in 0..100_000 {
+            index.insert(Hash(5), names.add(0, b"100").unwrap());
+        }
+        index.insert(Hash(6), names.add(0, b"101").unwrap());
+        assert_eq!(index.candidates(Hash(5)).count(), 100_000);
+        assert_eq!(index.candidates(Hash(6)).count(), 1);
+    }
 
     #[test]
     fn every_name_is_found_however_many_share_a_hash() {

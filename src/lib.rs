@@ -1,6 +1,6 @@
 //! `kamonline` makes the Redis sets `ONLINE:DOMAIN` say what Kamailio knows. The map of the crate:
 //!
-//! - [`cli`] and [`config`]: what is asked of a run
+//! - [`cli`], [`environment`] and [`config`]: what is asked of a run
 //! - [`mod@run`]: the steps of a run, in their order; [`outcome`]: what it found and did; [`stop`]: signals that end it
 //! - [`store`]: the presence sets in Redis, into [`sets`]
 //! - [`ask`]: every registrar; [`kamailio`]: one of them, its dump proved whole, heard by a [`roll_call`], into who is
@@ -10,7 +10,7 @@
 //! - [`aor`]: the vocabulary, and how users are matched
 //! - [`report`]: what was found and done, told
 //!
-//! and the small parts: [`scope`], [`names`], [`domains`], [`index`], [`shown`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`failure`], [`waiting`].
 
 pub mod aor;
 pub mod apply;
@@ -18,6 +18,7 @@ pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod domains;
+pub mod environment;
 pub mod failure;
 pub mod guard;
 pub mod index;
@@ -25,6 +26,7 @@ pub mod kamailio;
 pub mod names;
 pub mod notice;
 pub mod outcome;
+pub mod password;
 pub mod plan;
 pub mod registered;
 pub mod report;

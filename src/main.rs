@@ -6,15 +6,20 @@ use std::sync::Arc;
 
 use kamonline::cli::Cli;
 use kamonline::config::Config;
+use kamonline::environment::Unread;
 use kamonline::failure::{Exit, Failure};
 use kamonline::report::{self, Format, Style};
 use kamonline::run;
 use kamonline::waiting::Waiting;
 
 fn main() -> ExitCode {
-    let cli = match Cli::read(std::env::args_os()) {
+    let cli = match Cli::read(std::env::args_os(), std::env::vars_os()) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(Unread::Clap(error)) => error.exit(),
+        Err(Unread::Failure(failure)) => {
+            complain(&failure);
+            return ExitCode::from(failure.exit.code());
+        }
     };
     let style = Style::resolve(&cli);
     let exit = run(cli, style).unwrap_or_else(|failure| {

@@ -107,7 +107,7 @@ impl Outcome {
             restored: Vec::new(),
             rolled_back: Vec::new(),
             notices: Vec::new(),
-            warnings: Vec::new(),
+            warnings: config.warnings.clone(),
             failure: None,
         }
     }

@@ -11,8 +11,9 @@ impl fmt::Display for Shown<'_> {
         for chunk in self.0.utf8_chunks() {
             for char in chunk.valid().chars() {
                 match char {
-                    '"' | '\'' => write!(f, "{char}")?,
-                    _ => write!(f, "{}", char.escape_debug())?,
+                    '\\' => f.write_str("\\\\")?,
+                    _ if is_unseen(char) => write!(f, "{}", char.escape_debug())?,
+                    _ => write!(f, "{char}")?,
                 }
             }
             for byte in chunk.invalid() {
@@ -21,6 +22,11 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// Control, bidirectional, zero-width and other characters that are not printed as themselves.
+pub fn is_unseen(char: char) -> bool {
+    !matches!(char, '"' | '\'' | '\\') && char.escape_debug().len() > 1
 }
 
 /// A URL without its user, password and query, where `unix://` may have a password too.
@@ -44,6 +50,11 @@ pub fn without_number(error: &dyn std::error::Error) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+/// What the system's resolver says of a name, and what to do then.
+pub const NO_SUCH_NAME: &str = "failed to lookup address information";
+pub const CHECK_THE_NAME: &str =
+    "is it right? getent hosts NAME asks as kamonline does: /etc/hosts, then DNS";
 
 /// `1 user`, `2 users`.
 pub fn counted(count: usize, noun: &str) -> String {

@@ -9,7 +9,7 @@ use reqwest::blocking::Response;
 
 use super::{Command, Rpc};
 use crate::failure::Failure;
-use crate::shown::{Shown, without_number};
+use crate::shown::{CHECK_THE_NAME, NO_SUCH_NAME, Shown, without_number};
 
 /// A Kamailio that ran out of private memory closes the connection too, but only after 120 s of silence.
 const SOON: Duration = Duration::from_secs(10);
@@ -135,6 +135,9 @@ impl Broken {
                 why,
                 ..
             } => Failure::distrust(&format!("Kamailio at {url}"), &why, "--kamailio-ca"),
+            Broken::Unreachable { why, .. } if why.contains(NO_SUCH_NAME) => {
+                failure(&format!("its name does not resolve ({why})")).hint(CHECK_THE_NAME)
+            }
             Broken::Unreachable { why, .. } => failure(&format!("cannot connect ({why})")).hint(
                 "is Kamailio running, and is this a TCP port on which it listens \
                  (listen=tcp:...; its log names them at start)?",
@@ -157,9 +160,9 @@ impl Broken {
             }
             Broken::Silent => failure("it closed the connection without an answer").hint(
                 "is that a port where kamailio.cfg has the modules xhttp and xhttp_rpc (or \
-                 jsonrpcs) and an event_route[xhttp:request]? A dump that does not fit the \
-                 private memory ends so too: start Kamailio with more (-M 64). A port for TLS is \
-                 asked with https://",
+                 jsonrpcs) and an event_route[xhttp:request]? A Kamailio out of memory ends so \
+                 too: private, when the dump does not fit (start it with -M 64), or shared (-m; \
+                 its log says \"shm pool\"). A port for TLS is asked with https://",
             ),
             Broken::NotHttp(why) => {
                 let why = Shown(why.as_bytes());

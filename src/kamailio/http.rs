@@ -8,11 +8,19 @@ use reqwest::redirect::Policy;
 use reqwest::tls::Certificate;
 
 use crate::failure::Failure;
+use crate::password::Password;
 
 /// For HTTP Basic.
 pub struct Login {
     pub user: String,
     pub password: Option<String>,
+}
+
+impl Login {
+    /// What to look at when it is not accepted.
+    pub fn doubt(&self) -> &'static str {
+        self.password.as_deref().map_or("", Password::doubt)
+    }
 }
 
 /// The URL without user and password, and these; `password` goes before one in the URL.

@@ -106,12 +106,21 @@ impl Registrar {
                     pause *= 2;
                 }
                 Err(broken) => {
-                    return Err(broken.explain(
-                        self.url(),
-                        self.rpc,
-                        command,
-                        self.patience.timeout,
-                    ));
+                    let doubt = match (&broken, &self.login) {
+                        (
+                            Broken::Refused {
+                                status: 401 | 407, ..
+                            },
+                            Some(login),
+                        ) => login.doubt(),
+                        _ => "",
+                    };
+                    let timeout = self.patience.timeout;
+                    let failure = broken.explain(self.url(), self.rpc, command, timeout);
+                    return Err(Failure {
+                        hint: failure.hint.map(|hint| hint + doubt),
+                        ..failure
+                    });
                 }
             }
         }

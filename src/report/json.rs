@@ -1,6 +1,7 @@
 //! The report as JSON: one object on one line, also of a run that failed. `README.md` describes it.
 
 use std::io::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
@@ -8,6 +9,7 @@ use serde_json::ser::Formatter;
 use super::Detail;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
+use crate::shown::is_unseen;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -96,7 +98,7 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
         program: concat!("kamonline ", env!("CARGO_PKG_VERSION")),
         outcome: outcome.verdict().name(),
         dry_run: outcome.dry_run,
-        started_at: humantime::format_rfc3339_seconds(outcome.started_at).to_string(),
+        started_at: rfc3339(outcome.started_at),
         duration_seconds: outcome.duration.as_millis() as f64 / 1000.0,
         registrars: outcome
             .registrars
@@ -156,7 +158,15 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
     writeln!(out)
 }
 
-/// JSON escapes the control characters below U+0020; a terminal obeys those from U+007F to U+009F too.
+/// A clock before 1970 or after 9999 is shown as the nearest time that has four digits for its year.
+fn rfc3339(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since.min(LAST)).to_string()
+}
+
+/// JSON escapes the control characters below U+0020 only; what else a terminal obeys, or a reader does not see, is
+/// escaped too. The value is the same.
 struct TerminalSafe;
 
 impl Formatter for TerminalSafe {
@@ -165,11 +175,13 @@ impl Formatter for TerminalSafe {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        for part in fragment.split_inclusive(char::is_control) {
-            let plain = part.trim_end_matches(char::is_control);
+        for part in fragment.split_inclusive(is_unseen) {
+            let plain = part.trim_end_matches(is_unseen);
             out.write_all(plain.as_bytes())?;
-            for control in part[plain.len()..].chars() {
-                write!(out, "\\u{:04x}", u32::from(control))?;
+            for char in part[plain.len()..].chars() {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
             }
         }
         Ok(())
@@ -211,4 +223,29 @@ fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> 
                 .collect(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_is_shown_as_near_as_four_digits_go() {
+        let before = UNIX_EPOCH - Duration::from_secs(86_400 * 365 * 100);
+        let after = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
+        assert_eq!(rfc3339(before), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(after), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_escaped_and_keeps_its_value() {
+        let text = "a\u{9b}\u{202e}\u{200b}\u{feff}\u{e0001}\u{2066}ü\"\\\u{1}";
+        let mut out = Vec::new();
+        let mut json = serde_json::Serializer::with_formatter(&mut out, TerminalSafe);
+        text.serialize(&mut json).unwrap();
+        let printed = String::from_utf8(out).unwrap();
+        let escaped = "\"a\\u009b\\u202e\\u200b\\ufeff\\udb40\\udc01\\u2066ü\\\"\\\\\\u0001\"";
+        assert_eq!(printed, escaped);
+        assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
+    }
 }

@@ -1,11 +1,10 @@
 //! The last run as Prometheus metrics, for node_exporter's textfile collector (`--metrics-file`). The file is written
 //! whole or not at all, also after a failure.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -163,9 +162,13 @@ fn ended(outcome: &Outcome) -> String {
 
 /// The last success that the file of an earlier run tells of.
 fn success_in(file: &Path) -> io::Result<String> {
-    let old = match fs::read(file) {
+    let old = match fs::metadata(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        old => old?,
+        // Since the run began: a FIFO would be waited for.
+        Ok(data) if !data.is_file() => {
+            return Err(io::Error::other("that is no regular file any more"));
+        }
+        _ => fs::read(file)?,
     };
     let old = String::from_utf8_lossy(&old);
     let value = |line: &str| Some(line.strip_prefix(LAST_SUCCESS)?.trim().to_owned());
@@ -176,31 +179,22 @@ fn success_in(file: &Path) -> io::Result<String> {
     Ok(known.unwrap_or_else(|| "0".into()))
 }
 
+/// Several kamonlines may write into one directory, and containers share process ids: the new file has a name of its own.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let directory = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     // Not *.prom, so that node_exporter does not read it.
-    let mut name = OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let new = file.with_file_name(name);
-    let written = whole(&new, text).and_then(|()| fs::rename(&new, file));
-    if written.is_err() {
-        // What is told is why it came to this.
-        let _ = fs::remove_file(&new);
-    }
-    written
-}
-
-fn whole(new: &Path, text: &str) -> io::Result<()> {
-    // Of a run that was killed. Never through a link: whoever may write there could have laid one.
-    let _ = fs::remove_file(new);
-    let mut out: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(READABLE)
-        .open(new)?;
-    out.write_all(text.as_bytes())?;
+    let mut new = tempfile::Builder::new()
+        .prefix(".kamonline-")
+        .permissions(Permissions::from_mode(READABLE))
+        .tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    new.write_all(text.as_bytes())?;
     // A umask may have taken some of it away.
-    out.set_permissions(Permissions::from_mode(READABLE))?;
+    new.as_file()
+        .set_permissions(Permissions::from_mode(READABLE))?;
     // Some disks tell only now that they are full.
-    out.sync_all()
+    new.as_file().sync_all()?;
+    new.persist(file).map_err(|error| error.error)?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod read;
 mod sentinel;
 mod servers;
 mod trouble;
+mod url;
 mod write;
 
 use std::thread;

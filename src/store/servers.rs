@@ -5,17 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
+    Client, Connection, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, RedisResult,
+    TlsCertificates,
 };
 
 use super::bounded::within;
 use super::identity::{self, Identity};
 use super::link::Link;
 use super::trouble::{self, Peer, Trouble};
-use super::{cluster, sentinel};
+use super::{cluster, sentinel, url};
 use crate::failure::Failure;
 use crate::kamailio::{Patience, trusted};
+use crate::password::Password;
 use crate::shown::without_secrets;
 
 /// What the URLs of `--redis` are.
@@ -63,10 +64,16 @@ impl Servers {
         }
         let infos = urls
             .iter()
-            .map(|url| info(url, password))
+            .map(|url| url::parse(url, password))
             .collect::<Result<Vec<_>, _>>()?;
         if topology == Topology::Cluster {
             cluster::check(&infos)?;
+        }
+        if ca.is_some() && !infos.iter().any(url::has_tls) {
+            return Err(
+                Failure::usage("--redis-ca is given, and no URL of --redis is with TLS")
+                    .hint("rediss:// is with TLS; without it, leave out --redis-ca"),
+            );
         }
         let shown: Vec<_> = urls.iter().map(|url| without_secrets(url)).collect();
         Ok(Self {
@@ -86,7 +93,13 @@ impl Servers {
     }
 
     pub fn with_tls(&self) -> bool {
-        matches!(self.infos[0].addr(), ConnectionAddr::TcpTls { .. })
+        url::has_tls(&self.infos[0])
+    }
+
+    /// What to look at when the password is not accepted.
+    pub fn password_doubt(&self) -> &'static str {
+        let password = self.infos[0].redis_settings().password();
+        password.map_or("", Password::doubt)
     }
 
     pub fn patience(&self) -> Patience {
@@ -183,47 +196,4 @@ impl Servers {
             root_cert,
         })
     }
-}
-
-fn info(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failure> {
-    let usage = |why: &str| {
-        Failure::usage(format!("--redis: {why}"))
-            .hint("it looks like redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
-    };
-    let parsed = redis::parse_redis_url(url)
-        .ok_or_else(|| usage("not a URL that begins with redis://, rediss:// or unix://"))?;
-    // What follows an unescaped / ? or # would be shown, and it may be the rest of a password.
-    let after_host = [Some(parsed.path()), parsed.query(), parsed.fragment()];
-    if parsed.has_host()
-        && after_host
-            .into_iter()
-            .flatten()
-            .any(|part| part.contains('@'))
-    {
-        return Err(
-            usage("a / ? # or @ in a password must be written %2F %3F %23 %40")
-                .hint("or put the password into --redis-password-file, as it is"),
-        );
-    }
-    let info = parsed
-        .into_connection_info()
-        .map_err(|error| usage(error.detail().unwrap_or("not a Redis URL")))?;
-    if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-        return Err(
-            usage("#insecure is not supported: a certificate that nobody checks is none")
-                .hint("give the root that signed it with --redis-ca FILE"),
-        );
-    }
-    let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
-    if let Some(password) = password {
-        settings = settings.set_password(password);
-    }
-    if settings.username().is_some() && settings.password().is_none() {
-        // The redis crate would not log in at all, and so be the default user.
-        return Err(
-            usage("the URL has a user, and there is no password for him")
-                .hint("put it into --redis-password-file"),
-        );
-    }
-    Ok(info.set_redis_settings(settings))
 }

@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::servers::{Servers, Topology};
 use crate::failure::Failure;
-use crate::shown::{Shown, without_number};
+use crate::shown::{CHECK_THE_NAME, NO_SUCH_NAME, Shown, without_number};
 
 /// An error, and whom it is about.
 pub struct Trouble {
@@ -93,7 +93,16 @@ const TLS: &str = "rediss:// is with TLS, redis:// is without it";
 pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure {
     let failure = |what: &str| Failure::new(format!("{}: {what}", named(with, servers)));
     let said = said(error);
+    let wrong_password = || format!("{WRONG_PASSWORD}{}", servers.password_doubt());
     let patience = humantime::format_duration(servers.patience().timeout);
+    if error.is_timeout()
+        && !matches!(
+            (with, &servers.topology),
+            (_, Topology::One) | (Peer::Named, Topology::Sentinel(_))
+        )
+    {
+        return failure(&format!("no answer within {patience}")).hint(announced(&servers.topology));
+    }
     if error.is_timeout() {
         // Without TLS Redis waits for the rest of what it takes for a command.
         let hint = if servers.with_tls() {
@@ -103,11 +112,19 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
         };
         return failure(&format!("no answer within {patience}")).hint(hint);
     }
-    if error.is_connection_refusal() {
+    let unreachable = |text: &str| {
+        ["No route to host", "unreachable"]
+            .iter()
+            .any(|part| text.contains(part))
+    };
+    if error.is_connection_refusal() || unreachable(&said) {
         return failure(&format!("cannot connect ({said})"))
             .hint(where_to_look(with, &servers.topology));
     }
     let has = |text: &str| said.contains(text);
+    if has(NO_SUCH_NAME) {
+        return failure(&format!("its name does not resolve ({said})")).hint(CHECK_THE_NAME);
+    }
     if has("certificate") {
         return Failure::distrust(&named(with, servers), &said, "--redis-ca");
     }
@@ -137,7 +154,7 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
     match (error.code().unwrap_or_default(), &servers.topology) {
         ("NOAUTH", _) => return failure("it wants a password").hint(NO_PASSWORD),
         ("WRONGPASS", _) => {
-            return failure("it does not accept the user or the password").hint(WRONG_PASSWORD);
+            return failure("it does not accept the user or the password").hint(wrong_password());
         }
         ("READONLY", topology) => {
             return failure("it is a replica, and may be behind its master")
@@ -164,16 +181,30 @@ pub fn explain(Trouble { error, with }: &Trouble, servers: &Servers) -> Failure 
                 "is it a sentinel? Then add --redis-sentinel MASTER. If not, rename-command in redis.conf must leave SCARD as it is",
             );
         }
-        ("ERR", Topology::Sentinel(_)) if is_unknown_command(error) => return failure(
-            "what answers is no sentinel",
-        )
-        .hint(
-            "with --redis-sentinel, --redis names the sentinels: their port is 26379 by default",
-        ),
+        ("ERR", Topology::Sentinel(_)) if *with == Peer::Named && is_unknown_command(error) => {
+            return failure("what answers is no sentinel").hint(
+                "with --redis-sentinel, --redis names the sentinels: their port is 26379 by default",
+            );
+        }
+        ("ERR", _) if is_unknown_command(error) => {
+            return failure(&format!("it refuses a command that is needed ({said})")).hint(
+                "rename-command in redis.conf, or a proxy in between, must leave SCAN, SCARD, SMEMBERS, SSCAN, SREM and SADD as they are",
+            );
+        }
+        ("NOREPLICAS", _) => {
+            return failure("it takes no writes while it has too few replicas").hint(
+                "min-replicas-to-write in redis.conf says how many it wants; INFO replication in redis-cli tells how many there are",
+            );
+        }
+        ("BUSY", _) => {
+            return failure("a script keeps it busy").hint(
+                "try again when it is done; SCRIPT KILL in redis-cli ends it if it does not",
+            );
+        }
         _ => {}
     }
     match (error.kind(), error.detail()) {
-        (ErrorKind::AuthenticationFailed, _) => failure("it does not accept the user or the password").hint(WRONG_PASSWORD),
+        (ErrorKind::AuthenticationFailed, _) => failure("it does not accept the user or the password").hint(wrong_password()),
         (ErrorKind::MasterNameNotFoundBySentinel, _) => failure("they know no master of the name given with --redis-sentinel")
             .hint("redis-cli -p 26379 SENTINEL MASTERS tells the names"),
         (ErrorKind::InvalidClientConfig, Some("cluster")) | (ErrorKind::Server(ServerErrorKind::Moved), _) => failure("it is a node of a Redis Cluster, and holds a part of the sets only").hint("add --redis-cluster"),
@@ -191,12 +222,15 @@ fn named(peer: &Peer, servers: &Servers) -> String {
     match (&servers.topology, peer) {
         (Topology::One, _) => format!("Redis at {shown}"),
         (Topology::Cluster, Peer::Member(Some(address))) => {
-            format!("Redis at {address}, a master of the cluster")
+            format!(
+                "Redis at {}, a master of the cluster",
+                Shown(address.as_bytes())
+            )
         }
         (Topology::Cluster, _) => format!("the Redis Cluster of {shown}"),
         (Topology::Sentinel(name), Peer::Member(address)) => format!(
             "Redis at {}, which the sentinels call master of {}",
-            address.as_deref().unwrap_or_default(),
+            Shown(address.as_deref().unwrap_or_default().as_bytes()),
             Shown(name.as_bytes())
         ),
         (Topology::Sentinel(_), Peer::Named) => format!("the sentinels at {shown}"),
@@ -212,13 +246,25 @@ fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
             "does any of these nodes run? Name several with --redis"
         }
         (Topology::Cluster, _) => {
-            "no replica took its place: redis-cli --cluster check HOST:PORT tells the state of the cluster"
+            "either it is down and no replica took its place (redis-cli --cluster check HOST:PORT tells), or the address that it announces cannot be reached from here (cluster-announce-ip in redis.conf)"
         }
         (Topology::Sentinel(_), Peer::Named) => {
             "does any of these sentinels run? Their port is 26379 by default"
         }
         (Topology::Sentinel(_), _) => {
-            "no replica took its place: redis-cli -p 26379 SENTINEL MASTERS tells what the sentinels think"
+            "either it is down and no replica took its place (redis-cli -p 26379 SENTINEL MASTERS tells), or the address that the sentinels tell cannot be reached from here (sentinel monitor in their configuration)"
+        }
+    }
+}
+
+/// When a master that others named does not answer.
+fn announced(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "can its address be reached from here? Sentinels tell the address that sentinel monitor in their configuration names, or replica-announce-ip in its redis.conf. If it can: is it overloaded or stopped?"
+        }
+        _ => {
+            "can all its nodes be reached from here, by the addresses that CLUSTER SLOTS in redis-cli shows? cluster-announce-ip in redis.conf sets them. If they can: is one overloaded or stopped?"
         }
     }
 }

@@ -157,7 +157,7 @@ fn a_password_can_come_from_a_file_or_the_url() {
 
     let run = site.run(&site.url("user@"), &[]).expect(2);
     assert!(
-        run.stderr.contains("there is no password for him"),
+        run.stderr.contains("there is no password for them"),
         "{}",
         run.stderr
     );
@@ -263,4 +263,87 @@ fn a_connection_that_breaks_is_opened_again() {
     run(&proxy, &["--add-missing"]).expect(0);
     let board = redis.lock().unwrap().members("ONLINE:abc.voip.ca");
     assert_eq!(board, ["100"]);
+}
+
+#[test]
+fn a_password_file_is_read_as_editors_write_it() {
+    let site = Site::with(RedisOptions {
+        password: Some("secret".into()),
+        ..RedisOptions::default()
+    });
+    let run = |text: &str, mode: u32| {
+        let (_dir, file) = password_file(text);
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, permissions).unwrap();
+        site.run(
+            &site.url(""),
+            &["-n", &format!("--redis-password-file={}", file.display())],
+        )
+    };
+    for text in [
+        "secret",
+        "secret\n",
+        "secret\r\n",
+        "secret\rmore",
+        "\u{feff}secret\r\n",
+    ] {
+        let run = run(text, 0o600).expect(0);
+        assert_eq!(run.stderr, "", "{text:?}");
+    }
+    let readable = run("secret", 0o644).expect(0);
+    assert!(
+        readable
+            .stderr
+            .contains("everybody on this machine can read it"),
+        "{}",
+        readable.stderr
+    );
+    for (text, doubted) in [("secret \n", true), ("secret\t", true), ("Secret", false)] {
+        let refused = run(text, 0o600).expect(1);
+        let doubt = refused
+            .stderr
+            .contains("the password ends with a space: does it?");
+        assert_eq!(doubt, doubted, "{text:?}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("ecret"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn what_a_url_says_and_nobody_obeys_is_wrong_usage() {
+    let site = Site::with(RedisOptions::default());
+    let tcp = site.url("");
+    let socket = format!("unix://{}", site.redis.socket().display());
+    for (url, hint) in [
+        (format!("{tcp}?db=3"), "redis://HOST:PORT/3"),
+        (format!("{tcp}/0?db=3"), "redis://HOST:PORT/3"),
+        (format!("{tcp}?timeout=5"), "it looks like redis://"),
+        (format!("{tcp}?protocol=3"), "it looks like redis://"),
+        (format!("{tcp}#3"), "it looks like redis://"),
+        (format!("{socket}?database=3"), "db, user and pass"),
+        (format!("{socket}?db=3&db=4"), "db, user and pass"),
+        (format!("{socket}?pass=se&cret=1"), "%26"),
+        (format!("{socket}#3"), "it looks like redis://"),
+    ] {
+        let run = site.run(&url, &["-n"]).expect(2);
+        assert!(run.stderr.contains(hint), "{url}: {}", run.stderr);
+        assert!(!run.stderr.contains("cret"), "{}", run.stderr);
+    }
+    for url in [
+        tcp.clone(),
+        format!("{tcp}/"),
+        tcp.replace("redis", "valkey"),
+        socket.replace("unix", "valkey+unix"),
+    ] {
+        site.run(&url, &["-n"]).expect(0);
+    }
+    for (option, tls) in [("--redis-ca", "rediss://"), ("--kamailio-ca", "https://")] {
+        let run = site
+            .run(&tcp, &["-n", &format!("{option}=Cargo.toml")])
+            .expect(2);
+        let words = format!("hint: {tls} is with TLS");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+    // valkeys:// is with TLS.
+    let run = site.run(&tcp.replace("redis", "valkeys"), &["-n", "--timeout=1s"]);
+    assert!(run.expect(1).stderr.contains("TLS"));
 }

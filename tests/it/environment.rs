@@ -1,24 +1,348 @@
-//! Every option that takes a value can come from the environment, for cron and systemd.
+//! Every option can come from the environment, for cron, systemd and containers, and none of them can bite.
 
-use crate::lab::{Kamailio, KamailioOptions, Redis, Run, kamonline_env};
-use clap::{ArgAction, CommandFactory};
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
 use kamonline::cli::Cli;
+use kamonline::environment::{self, Unread, variable};
+
+use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, Run, kamonline_env};
+
+/// All that there are, but the one that is no setting.
+fn options() -> Vec<Arg> {
+    let command = Cli::command();
+    let options = command
+        .get_arguments()
+        .filter(|option| option.get_id() != "generate");
+    options.cloned().collect()
+}
+
+fn is_flag(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::SetTrue)
+}
+
+fn is_list(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Append)
+}
+
+fn long(option: &Arg) -> String {
+    format!("--{}", option.get_long().unwrap())
+}
+
+fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<ArgMatches, String> {
+    let args = ["kamonline"].iter().chain(args).map(Into::into).collect();
+    let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+    let read = environment::read(&Cli::command(), args, environment.iter().map(pair));
+    read.map(|(matches, _)| matches)
+        .map_err(|unread| match unread {
+            Unread::Clap(error) => error.to_string(),
+            Unread::Failure(failure) => {
+                failure.to_string() + "\n" + &failure.hint.unwrap_or_default()
+            }
+        })
+}
+
+/// What a value must look like to be one.
+fn value_of(option: &Arg) -> &'static str {
+    match option.get_id().as_str() {
+        "rpc" => "jsonrpc",
+        "format" => "json",
+        "color" => "never",
+        "retries" => "7",
+        "settle" | "timeout" | "min_uptime" => "7s",
+        _ => "some-value",
+    }
+}
 
 #[test]
-fn every_option_with_a_value_has_its_variable() {
-    let command = Cli::command();
-    let valued = command.get_arguments().filter(|option| {
-        let takes_value = matches!(option.get_action(), ArgAction::Set | ArgAction::Append);
-        takes_value && option.get_id() != "generate"
-    });
-    let mut count = 0;
-    for option in valued {
-        let long = option.get_long().unwrap();
-        let name = format!("KAMONLINE_{}", long.to_uppercase().replace('-', "_"));
-        assert_eq!(option.get_env().unwrap().to_str(), Some(name.as_str()));
-        count += 1;
+fn every_option_has_its_variable() {
+    assert!(options().len() >= 29, "{}", options().len());
+    for option in options() {
+        let (name, id) = (variable(&option), option.get_id().as_str());
+        match is_flag(&option) {
+            true => {
+                // What it needs, where it needs one.
+                let needed = ("KAMONLINE_DRY_RUN", "1");
+                for (word, on) in [
+                    ("1", true),
+                    ("true", true),
+                    ("YES", true),
+                    ("on", true),
+                    ("0", false),
+                    ("False", false),
+                    ("no", false),
+                    ("off", false),
+                ] {
+                    let mut environment = vec![(name.as_str(), word)];
+                    environment.extend((id == "exit_code").then_some(needed));
+                    let matches = read(&[], &environment).unwrap();
+                    assert_eq!(matches.get_flag(id), on, "{name}={word}");
+                }
+                let wrong = read(&[], &[(&name, "maybe")]).unwrap_err();
+                assert!(
+                    wrong.contains(&name) && wrong.contains("(1, true, yes, on)"),
+                    "{wrong}"
+                );
+            }
+            false => {
+                let value = value_of(&option);
+                let matches = read(&[], &[(&name, value)]).unwrap();
+                let raw: Vec<_> = matches.get_raw(id).unwrap().collect();
+                assert_eq!(raw, [value], "{name}");
+            }
+        }
     }
-    assert!(count >= 18, "{count}");
+}
+
+#[test]
+fn no_option_may_be_set_and_empty() {
+    for option in options() {
+        let (name, long) = (variable(&option), long(&option));
+        let wrong = read(&[], &[(&name, "")]).unwrap_err();
+        assert_eq!(
+            wrong,
+            format!("{name} is empty\ngive it a value, or remove it")
+        );
+        let wrong = read(&[&format!("{long}=")], &[]).unwrap_err();
+        assert_eq!(
+            wrong,
+            format!("{long} is empty\ngive it a value, or remove it")
+        );
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_its_last_word_counts() {
+    let command = Cli::command();
+    for option in options() {
+        let (name, long, id) = (variable(&option), long(&option), option.get_id().as_str());
+        if is_flag(&option) {
+            let off = format!("{long}=false");
+            for (words, variable, on) in [
+                (&[long.as_str()][..], "0", true),
+                (&[&off], "1", false),
+                (&[&long, &off], "0", false),
+                (&[&off, &long], "0", true),
+            ] {
+                let mut words = words.to_vec();
+                words.extend((id == "exit_code").then_some("--dry-run"));
+                let matches = read(&words, &[(&name, variable)]).unwrap();
+                assert_eq!(matches.get_flag(id), on, "{words:?} {name}={variable}");
+            }
+        } else {
+            let value = value_of(&option);
+            let args = [format!("{long}=other"), format!("{long}={value}")];
+            let matches = read(&args.each_ref().map(String::as_str), &[(&name, "third")]).unwrap();
+            let raw: Vec<_> = matches.get_raw(id).unwrap().collect();
+            let all: &[&str] = if is_list(&option) {
+                &["other", value]
+            } else {
+                &[value]
+            };
+            assert_eq!(raw, all, "{long}");
+        }
+        for other in command.get_arg_conflicts_with(
+            command
+                .get_arguments()
+                .find(|arg| arg.get_id() == id)
+                .unwrap(),
+        ) {
+            let value = |option: &Arg| if is_flag(option) { "1" } else { "x" };
+            let pair = [(&*name, value(&option)), (&variable(other), value(other))];
+            assert!(
+                read(&[], &pair)
+                    .unwrap_err()
+                    .contains("cannot be used with")
+            );
+            for (given, beaten) in [(&option, other), (other, &option)] {
+                let word = match is_flag(given) {
+                    true => self::long(given),
+                    false => format!("{}=x", self::long(given)),
+                };
+                let matches = read(&[&word], &[(&variable(beaten), value(beaten))]).unwrap();
+                let is_set = matches.value_source(beaten.get_id().as_str());
+                assert_ne!(is_set, Some(clap::parser::ValueSource::CommandLine));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
+    for option in options() {
+        let name = variable(&option);
+        for misspelt in [format!("{name}S"), format!("{name}_X"), name.to_lowercase()] {
+            let wrong = read(&[], &[(&misspelt, "1")]).unwrap_err();
+            let told = format!("{misspelt} is no setting of kamonline\n{name} is: rename it");
+            assert!(wrong.starts_with(&told), "{wrong}");
+        }
+    }
+    for (misspelt, right) in [
+        ("KAMONLINE_DRYRUN", "KAMONLINE_DRY_RUN"),
+        ("KAMONLINE_DOMAINS", "KAMONLINE_DOMAIN"),
+        ("KAMONLINE_REDIS_URL", "KAMONLINE_REDIS"),
+        ("KAMONLINE_REDIS_PORT", "KAMONLINE_REDIS"),
+        ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
+    ] {
+        let wrong = read(&[], &[(misspelt, "6379")]).unwrap_err();
+        assert!(wrong.contains(&format!("\n{right} is: ")), "{wrong}");
+    }
+    for (name, value) in [
+        ("KAMONLINE_OPTS", "-n"),
+        ("KAMONLINE_VERSION", "0.1.0"),
+        ("KAMONLINE_GENERATE", "man"),
+        ("KAMONLINE_HELP", "1"),
+        ("KAMONLINE_IMAGE", ""),
+        ("KAMONLINE_SERVICE_HOST", "10.0.0.1"),
+        ("KAMONLINE_SERVICE_PORT", "80"),
+        ("KAMONLINE_SERVICE_PORT_HTTP", "80"),
+        ("KAMONLINE_PORT", "tcp://10.0.0.1:80"),
+        ("KAMONLINE_REDIS_SERVICE_HOST", "10.0.0.1"),
+        ("KAMONLINE_REDIS_SERVICE_PORT", "6379"),
+        ("KAMONLINE_REDIS_PORT", "tcp://10.0.0.1:6379"),
+        ("KAMONLINE_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+        ("KAMONLINE_REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"),
+        ("KAMONLINE_REDIS_PORT_6379_TCP_PROTO", "tcp"),
+        ("KAMONLINER_DRYRUN", "1"),
+    ] {
+        read(&[], &[(name, value)]).unwrap_or_else(|wrong| panic!("{name}={value}: {wrong}"));
+    }
+    // Who asks for help or a man page gets it, whatever the environment holds.
+    for words in [["--help"], ["--version"], ["--generate=man"]] {
+        kamonline_env(
+            &words,
+            &[("KAMONLINE_DRYRUN", "1"), ("KAMONLINE_PREFIX", "")],
+        )
+        .expect(0);
+    }
+}
+
+#[test]
+fn a_list_is_split_at_every_comma() {
+    for option in options().iter().filter(|option| is_list(option)) {
+        let (name, id) = (variable(option), option.get_id().as_str());
+        for (value, parts) in [
+            ("a, b", &["a", "b"][..]),
+            ("a,b,", &["a", "b"]),
+            (" a", &["a"]),
+        ] {
+            let matches = read(&[], &[(&name, value)]).unwrap();
+            let raw: Vec<_> = matches.get_raw(id).unwrap().collect();
+            assert_eq!(raw, parts, "{name}={value}");
+        }
+        for value in ["a,,b", ",a", ",", " , ", " "] {
+            let wrong = read(&[], &[(&name, value)]).unwrap_err();
+            assert!(
+                wrong.contains(&format!("{name} has an empty element")),
+                "{wrong}"
+            );
+        }
+    }
+    for (name, value, comma) in [
+        ("KAMONLINE_DOMAIN", "ab{1,2}c", "is \\x2c"),
+        ("KAMONLINE_EXCLUDE_DOMAIN", "x(a,b)", "is \\x2c"),
+        ("KAMONLINE_REDIS", "redis://:pa,ss@127.0.0.1:1", "is %2C"),
+        (
+            "KAMONLINE_KAMAILIO",
+            "http://me:pa,ss@127.0.0.1:1/rpc",
+            "is %2C",
+        ),
+    ] {
+        let run = kamonline_env(&[], &[(name, value)]).expect(2);
+        for part in [&format!("{name} is split at every comma"), comma] {
+            assert!(run.stderr.contains(part), "no {part} in {}", run.stderr);
+        }
+        assert!(!run.stderr.contains("ss@"), "{}", run.stderr);
+    }
+    let run = kamonline_env(
+        &["-n"],
+        &[
+            ("KAMONLINE_DOMAIN", "a\\x2cb"),
+            ("KAMONLINE_REDIS", "redis://:pa%2Css@127.0.0.1:1"),
+        ],
+    );
+    assert!(run.expect(1).stderr.contains("cannot connect"));
+}
+
+/// A board, and another application's sets in the same database.
+#[test]
+fn what_used_to_bite_leaves_another_applications_sets_alone() {
+    let lab = Lab::drifted();
+    let board = ["100", "101"];
+    for key in ["sessions", "carts:abc.voip.ca", "abc.voip.ca"] {
+        lab.redis.add_many(key, ["1", "2", "3"]);
+    }
+    let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
+    let run = |args: &[&str], further: &[(&str, &str)]| {
+        let servers = [
+            ("KAMONLINE_KAMAILIO", &*kamailio),
+            ("KAMONLINE_REDIS", &redis),
+        ];
+        kamonline_env(args, &[&servers[..], further].concat())
+    };
+    let in_database = format!("{redis}?db=3");
+    for (args, environment, code, said) in [
+        (
+            &[][..],
+            ("KAMONLINE_PREFIX", ""),
+            2,
+            "KAMONLINE_PREFIX is empty",
+        ),
+        (&["--prefix="], ("X", ""), 2, "--prefix is empty"),
+        (&["--prefix", ""], ("X", ""), 2, "--prefix is empty"),
+        (
+            &[],
+            ("KAMONLINE_DEFAULT_DOMAIN", ""),
+            2,
+            "KAMONLINE_DEFAULT_DOMAIN is empty",
+        ),
+        (
+            &[],
+            ("KAMONLINE_DRY_RUN", ""),
+            2,
+            "KAMONLINE_DRY_RUN is empty",
+        ),
+        (
+            &[],
+            ("KAMONLINE_DOMAIN", ""),
+            2,
+            "KAMONLINE_DOMAIN is empty",
+        ),
+        (
+            &[],
+            ("KAMONLINE_DRYRUN", "1"),
+            2,
+            "KAMONLINE_DRY_RUN is: rename it",
+        ),
+        (&[], ("KAMONLINE_DRY_RUN", "true"), 0, ""),
+        (
+            &[],
+            ("KAMONLINE_REDIS", &in_database),
+            2,
+            "redis://HOST:PORT/3",
+        ),
+        (&["-v"], ("KAMONLINE_QUIET", "1"), 0, ""),
+    ] {
+        let dry = [("KAMONLINE_DRY_RUN", "1")];
+        let is_dry = environment.0.contains("DRY") || code == 2;
+        let dry = if is_dry { &[][..] } else { &dry };
+        let run = run(args, &[dry, &[environment]].concat()).expect(code);
+        assert!(run.stderr.contains(said), "{environment:?}: {}", run.stderr);
+        assert_eq!(
+            lab.redis.members("ONLINE:abc.voip.ca"),
+            board,
+            "{environment:?}"
+        );
+    }
+    run(
+        &["--dry-run=false", "--settle=0s"],
+        &[("KAMONLINE_DRY_RUN", "1"), ("KAMONLINE_ADD_MISSING", "yes")],
+    )
+    .expect(0);
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100", "102"]);
+    for key in ["sessions", "carts:abc.voip.ca", "abc.voip.ca"] {
+        assert_eq!(lab.redis.members(key), ["1", "2", "3"], "{key}");
+    }
 }
 
 #[test]
@@ -52,14 +376,24 @@ fn each_variable_does_what_its_option_does() {
     for (name, value, code, word) in [
         ("RPC", "jsonrpc", 1, "jsonrpc_dispatch()"),
         ("TABLE", "location,location9", 1, "named location9"),
-        ("KAMAILIO_CA", "/nowhere", 2, "--kamailio-ca /nowhere"),
+        (
+            "KAMAILIO_CA",
+            "/nowhere",
+            2,
+            "no URL of --kamailio is with TLS",
+        ),
         (
             "KAMAILIO_PASSWORD_FILE",
             "/nowhere",
             2,
             "--kamailio-password-file",
         ),
-        ("KAMAILIO", " , ", 2, "--kamailio and --redis need a URL"),
+        (
+            "KAMAILIO",
+            " , ",
+            2,
+            "KAMONLINE_KAMAILIO has an empty element",
+        ),
         (
             "REDIS",
             "redis://127.0.0.1:1,redis://127.0.0.1:2",
@@ -67,7 +401,7 @@ fn each_variable_does_what_its_option_does() {
             "given several times",
         ),
         ("REDIS_SENTINEL", "mymaster", 1, "no sentinel"),
-        ("REDIS_CA", "/nowhere", 2, "--redis-ca /nowhere"),
+        ("REDIS_CA", "/nowhere", 2, "no URL of --redis is with TLS"),
         (
             "REDIS_PASSWORD_FILE",
             "/nowhere",

@@ -19,7 +19,7 @@ fn http_basic_needs_the_right_user_and_password() {
     let login = |login: &str| bare.replace("://", &format!("://{login}@"));
     let dir = tempfile::tempdir().unwrap();
     let file = |text: &str| {
-        let file = dir.path().join(text.trim());
+        let file = dir.path().join(text.len().to_string());
         std::fs::write(&file, text).unwrap();
         option("--kamailio-password-file", &file)
     };

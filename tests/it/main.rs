@@ -14,6 +14,7 @@ mod fault_table;
 mod faults;
 mod generate;
 mod guard;
+mod hints;
 mod http;
 mod identity;
 mod jsonrpc;

@@ -319,3 +319,61 @@ fn the_alert_rules_are_right_and_fire() {
     fs::write(&tests, include_str!("alerts.yml")).unwrap();
     promtool(&["test", "rules", &tests.display().to_string()], "");
 }
+
+#[test]
+fn what_is_no_regular_file_is_refused_before_the_run() {
+    let (lab, place) = (Lab::drifted(), Place::new());
+    let file = place.file();
+    let link = |to: &str| std::os::unix::fs::symlink(to, &file).unwrap();
+    let makes: [(&str, &dyn Fn()); 4] = [
+        ("a FIFO", &|| {
+            let made = Command::new("mkfifo").arg(&file).status().unwrap();
+            assert!(made.success());
+        }),
+        ("a directory", &|| fs::create_dir(&file).unwrap()),
+        ("a link to a device", &|| link("/dev/null")),
+        ("a link to a directory", &|| link("/tmp")),
+    ];
+    for (what, make) in makes {
+        make();
+        let run = lab.run(&["--settle=0s", &place.option()]).expect(2);
+        let said = run.stderr.contains("that is no regular file");
+        assert!(said, "{what}: {}", run.stderr);
+        assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100", "101"]);
+        let remove: fn(&Path) -> std::io::Result<()> = match what {
+            "a directory" => |path| fs::remove_dir(path),
+            _ => |path| fs::remove_file(path),
+        };
+        remove(&file).unwrap();
+    }
+}
+
+#[test]
+fn several_kamonlines_do_not_meet_in_one_directory() {
+    let (lab, place) = (Lab::drifted(), Place::new());
+    let own = |number: usize| place.option().replace(".prom", &format!("{number}.prom"));
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (lab, own, shared) = (&lab, own(number), place.option());
+            scope.spawn(move || {
+                for option in [&own, &shared, &shared, &own] {
+                    lab.run(&["--dry-run", option]).expect(0);
+                }
+            });
+        }
+    });
+    let names = fs::read_dir(place.dir.path()).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let expected = (0..8).map(|number| format!("kamonline{number}.prom"));
+    let mut expected: Vec<_> = expected.chain(["kamonline.prom".into()]).collect();
+    expected.sort();
+    assert_eq!(
+        names,
+        expected
+            .iter()
+            .map(std::ffi::OsString::from)
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(metrics(&place.file())["last_run_dry_run"], 1.0);
+}

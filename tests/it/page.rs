@@ -132,7 +132,7 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
         "--retries=0",
     ];
     for at in head..reply.len() {
-        let cli = Cli::read(args.map(Into::into)).unwrap();
+        let cli = Cli::read(args.map(Into::into), []).ok().unwrap();
         let config = Arc::new(Config::resolve(cli).unwrap());
         let outcome = run(&config, &Stop::default(), &Waiting::new(false));
         let failure = outcome

@@ -1,0 +1,55 @@
+//! A password from a file: its first line.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Never shown.
+pub struct Password {
+    pub text: String,
+    /// Of the file, for whoever looks after it.
+    pub warning: Option<String>,
+}
+
+impl Password {
+    /// Without a byte order mark, and without the line's end: LF, CR LF or CR.
+    pub fn read(option: &str, file: &Path) -> Result<Self, Failure> {
+        let unusable =
+            |why: &dyn Display| Failure::usage(format!("{option} {}: {why}", file.display()));
+        let text = fs::read_to_string(file).map_err(|error| match error.kind() {
+            // Its name is not told: it may be the password itself.
+            ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
+                .hint("it takes the name of a file whose first line is the password"),
+            _ => unusable(&error),
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let first = text.split(['\n', '\r']).next().unwrap_or_default();
+        if first.is_empty() {
+            return Err(unusable(&"its first line is empty"));
+        }
+        let everybody_reads =
+            |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o004 > 0;
+        let warning = fs::metadata(file).is_ok_and(everybody_reads).then(|| {
+            format!(
+                "{option} {}: everybody on this machine can read it (chmod o-r)",
+                file.display()
+            )
+        });
+        Ok(Self {
+            text: first.to_owned(),
+            warning,
+        })
+    }
+
+    /// What to look at when a server does not accept it.
+    pub fn doubt(text: &str) -> &'static str {
+        match text.ends_with(char::is_whitespace) {
+            true => "; the password ends with a space: does it?",
+            false => "",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What goes wrong on sites with real servers, and the hint that helps.
+
+use std::thread;
+
+use crate::lab::{
+    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, TcpStub, free_port, kamonline, until,
+};
+
+/// Exit 1, with these words; nothing was changed.
+fn fails(kamailio: &str, redis: &str, args: &[&str], words: &[&str]) {
+    let servers = ["--kamailio", kamailio, "--redis", redis, "--retries=0"];
+    let run = kamonline(&[&servers, args].concat()).expect(1);
+    for word in [words, &["nothing was changed", "  hint: "]].concat() {
+        assert!(run.stderr.contains(word), "no {word:?} in {}", run.stderr);
+    }
+}
+
+/// 100 is registered and in the set, and so is somebody who is gone, in a Redis with these lines in its redis.conf.
+fn site(extra: &[&str]) -> (Kamailio, Redis) {
+    let kamailio = Kamailio::start(&KamailioOptions::default(), None);
+    kamailio.register("100@abc.voip.ca");
+    let redis = Redis::with(RedisOptions {
+        extra: extra.iter().map(ToString::to_string).collect(),
+        ..RedisOptions::default()
+    });
+    redis.add_many("ONLINE:abc.voip.ca", ["100", "gone"]);
+    (kamailio, redis)
+}
+
+#[test]
+fn a_redis_that_wants_more_replicas() {
+    let (kamailio, redis) = site(&[]);
+    redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let words = ["too few replicas", "min-replicas-to-write"];
+    fails(&kamailio.rpc_url(), &redis.url(), &[], &words);
+}
+
+#[test]
+fn a_redis_that_is_busy_with_a_script() {
+    let (kamailio, redis) = site(&["lua-time-limit 50"]);
+    let client = redis.client();
+    let script = thread::spawn(move || client.try_command(&["EVAL", "while true do end", "0"]));
+    until("it is busy", || redis.try_command(&["PING"]).is_err());
+    let words = ["a script keeps it busy", "SCRIPT KILL"];
+    fails(&kamailio.rpc_url(), &redis.url(), &[], &words);
+    redis.command(&["SCRIPT", "KILL"]);
+    assert!(script.join().unwrap().is_err());
+}
+
+#[test]
+fn a_redis_whose_commands_are_renamed() {
+    for command in ["SCAN", "SMEMBERS", "SADD"] {
+        let (kamailio, redis) = site(&[]);
+        let other = Redis::with(RedisOptions {
+            extra: vec![
+                format!("rename-command {command} \"\""),
+                "replica-read-only no".into(),
+            ],
+            replica_of: Some(redis.port()),
+            ..RedisOptions::default()
+        });
+        other.command(&["REPLICAOF", "NO", "ONE"]);
+        let words = ["it refuses a command", command, "rename-command"];
+        fails(&kamailio.rpc_url(), &other.url(), &[], &words);
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve() {
+    let lab = Lab::drifted();
+    let words = ["its name does not resolve", "getent hosts NAME"];
+    let nowhere = "redis://no.such.name.invalid:6379";
+    fails(&lab.kamailio.rpc_url(), nowhere, &[], &words);
+    let nowhere = "http://no.such.name.invalid:5060/rpc";
+    fails(nowhere, &lab.redis.url(), &[], &words);
+}
+
+#[test]
+fn a_cluster_that_announces_an_address_that_nobody_reaches() {
+    let hanging = TcpStub::hangs_after(b"");
+    for (port, said, args) in [
+        (hanging.port(), "no answer within 1s", &["--timeout=1s"][..]),
+        (free_port(), "cannot connect", &[]),
+    ] {
+        let redis = Redis::with(RedisOptions {
+            extra: vec![
+                "cluster-enabled yes".into(),
+                format!("cluster-announce-port {port}"),
+            ],
+            ..RedisOptions::default()
+        });
+        redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        let words = [said, "cluster-announce-ip"];
+        let args = [args, &["--redis-cluster"]].concat();
+        fails("http://127.0.0.1:1/rpc", &redis.url(), &args, &words);
+    }
+}
+
+#[test]
+fn a_sentinel_that_tells_an_address_that_nobody_reaches() {
+    let hanging = TcpStub::hangs_after(b"");
+    let ask = "*2\r\n$9\r\n127.0.0.1\r\n$";
+    for (port, said, args) in [
+        (hanging.port(), "no answer within 1s", &["--timeout=1s"][..]),
+        (free_port(), "cannot connect", &[]),
+    ] {
+        let port = port.to_string();
+        let answer = format!("{ask}{}\r\n{port}\r\n", port.len());
+        let sentinel = TcpStub::hangs_after(answer.as_bytes());
+        let words = [
+            said,
+            "which the sentinels call master of mymaster",
+            "sentinel monitor",
+        ];
+        let args = [args, &["--redis-sentinel=mymaster"]].concat();
+        fails(
+            "http://127.0.0.1:1/rpc",
+            &sentinel.redis_url(),
+            &args,
+            &words,
+        );
+    }
+}
+
+#[test]
+fn a_kamailio_without_shared_memory() {
+    let kamailio = Kamailio::start(
+        &KamailioOptions {
+            shared_memory_mb: 6,
+            ..KamailioOptions::default()
+        },
+        None,
+    );
+    let redis = Redis::start();
+    redis.add("ONLINE:abc.voip.ca", "gone");
+    let mut users = 0..50_000;
+    let full = |user: u32| {
+        let user = user.to_string();
+        kamailio.register_raw(user.as_bytes(), "abc.voip.ca") != 200
+    };
+    assert!(users.any(full), "6 MB hold some 5,000 users");
+    let words = [
+        "closed the connection without an answer",
+        "shared (-m",
+        "shm pool",
+    ];
+    fails(&kamailio.rpc_url(), &redis.url(), &[], &words);
+    assert!(kamailio.log().contains("shm pool"));
+}
