@@ -41,7 +41,7 @@ impl Kamailio {
         }
         loop {
             let phone = Phone::new(([127, 0, 0, 1], site.port).into());
-            if let Some(process) = start(options, &site, &phone) {
+            if let Some(process) = start(options, &site, || is_ready(&site, &phone)) {
                 return Kamailio {
                     process,
                     phone,
@@ -145,10 +145,20 @@ impl Kamailio {
         self.process.kill();
     }
 
-    /// On the same port; every registration is forgotten.
+    /// On the same port; every registration is forgotten that is in no database.
     pub fn restart(&mut self) {
+        self.restart_until(is_ready);
+    }
+
+    /// Returns as soon as its port is open: it has loaded nothing yet from `KamailioOptions::database`.
+    pub fn restart_unloaded(&mut self) {
+        self.restart_until(|site, _| listens(site));
+    }
+
+    fn restart_until(&mut self, answers: fn(&Site, &Phone) -> bool) {
         self.kill();
-        self.process = std::iter::repeat_with(|| start(&self.options, &self.site, &self.phone))
+        let answers = || answers(&self.site, &self.phone);
+        self.process = std::iter::repeat_with(|| start(&self.options, &self.site, answers))
             .take(100)
             .flatten()
             .next()
@@ -169,11 +179,16 @@ impl Deref for Kamailio {
     }
 }
 
-fn start(options: &KamailioOptions, site: &Site, phone: &Phone) -> Option<Process> {
-    let listens = || TcpStream::connect(("127.0.0.1", site.port)).is_ok();
-    Process::start(&options.command(site), site.dir.path(), || {
-        listens() && phone.is_answered()
-    })
+fn start(options: &KamailioOptions, site: &Site, answers: impl FnMut() -> bool) -> Option<Process> {
+    Process::start(&options.command(site), site.dir.path(), answers)
+}
+
+fn is_ready(site: &Site, phone: &Phone) -> bool {
+    listens(site) && phone.is_answered()
+}
+
+fn listens(site: &Site) -> bool {
+    TcpStream::connect(("127.0.0.1", site.port)).is_ok()
 }
 
 fn unescaped(user: &[u8]) -> Vec<u8> {

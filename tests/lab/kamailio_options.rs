@@ -2,6 +2,7 @@
 
 use super::certificates::Certificates;
 use super::process::program;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub struct KamailioOptions {
     pub second_table: bool,
     /// usrloc keeps nothing in memory.
     pub db_mode_3: bool,
+    /// A directory of db_text tables, from which usrloc fills its memory at each start (db_mode 1).
+    pub database: Option<PathBuf>,
     /// `-M`
     pub private_memory_mb: u32,
     /// `-m`
@@ -40,6 +43,7 @@ impl Default for KamailioOptions {
             case_sensitive: false,
             second_table: false,
             db_mode_3: false,
+            database: None,
             private_memory_mb: 8,
             shared_memory_mb: 64,
             buf_size: None,
@@ -108,10 +112,14 @@ impl KamailioOptions {
         define(self.naive, format!("LAB_NAIVE=\"name=srvN;{redis}\""));
         define(self.case_sensitive, "WITH_ONLINE_CASE_SENSITIVE".into());
         define(self.second_table, "LAB_SECOND_TABLE".into());
-        define(
-            self.db_mode_3,
-            format!("LAB_DB_ONLY=\"text://{dir}/dbtext\""),
-        );
+        let database = match &self.database {
+            Some(loaded) => Some((1, loaded.display().to_string())),
+            None => self.db_mode_3.then(|| (3, format!("{dir}/dbtext"))),
+        };
+        if let Some((mode, tables)) = database {
+            define(true, format!("LAB_DB_MODE={mode}"));
+            define(true, format!("LAB_DATABASE=\"text://{tables}\""));
+        }
         define(self.big_queues, "LAB_BIG_QUEUES".into());
         define(self.jsonrpc, "WITH_ONLINE_JSONRPC".into());
         if let Some(size) = self.buf_size {

@@ -24,6 +24,7 @@ pub use certificates::Certificates;
 pub use cluster::RedisCluster;
 pub use kamailio::Kamailio;
 pub use kamailio_options::KamailioOptions;
+pub use listener::{Listener, read_message, swallow};
 pub use ports::free_port;
 pub use process::{Process, program, until};
 pub use proxy::Proxy;
