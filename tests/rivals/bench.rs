@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Measure kamonline against its rivals
@@ -59,6 +60,8 @@ fn main() {
             .iter()
             .for_each(|board| board.register(registered..users));
         registered = users;
+        // Longer than MIN_UPTIME.
+        thread::sleep(Duration::from_secs(2));
         for line in race(&contenders, users, cli.rounds, dir.path()) {
             print!("{line}");
             table += &line;
@@ -74,6 +77,7 @@ fn domain(number: usize) -> String {
 }
 
 const FLOOR: &str = "floor.sh";
+const MIN_UPTIME: &str = "1s";
 
 struct Contender<'a> {
     name: &'static str,
@@ -118,8 +122,8 @@ fn contenders<'a>(board: &'a Board, dir: &Path) -> Vec<Contender<'a>> {
         let program = format!("{}/tests/rivals/{name}", env!("CARGO_MANIFEST_DIR"));
         contender(name, 0, &[&[program.as_str(), &rpc], arguments].concat())
     };
-    // The settling time is for the phones, not for the processor.
-    let real = ["--settle", "0s"];
+    // The settling time is for the phones, not for the processor. The uptime is asked for.
+    let real = ["--settle", "0s", "--min-uptime", MIN_UPTIME];
     vec![
         rival(FLOOR, &["127.0.0.1", &port, &smembers]),
         kamonline("kamonline --dry-run", 0, &["--dry-run"]),
