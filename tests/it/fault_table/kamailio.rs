@@ -234,3 +234,46 @@ fn kamailio_is_gone_at_the_second_look() {
     );
     assert_eq!(redis.members(KEY), BEFORE_AND_ADDED);
 }
+
+#[test]
+fn kamailio_fails_when_it_is_asked_for_its_uptime() {
+    let redis = redis();
+    let up = || Reply::Whole(HttpStub::up_for("86400"));
+    let restarted = HttpStub::up_since("Thu Nov 26 08:17:15 2026", "86400");
+    let forbidden = HttpStub::answer("403 Forbidden", "no");
+    let half = up_half();
+    let rows = [
+        ("hangs", Reply::Hang(vec![]), "no whole answer within 1s"),
+        ("forbids it", Reply::Whole(forbidden), "it answered 403"),
+        ("closes", Reply::Close(vec![]), "closed the connection"),
+        ("is cut off", Reply::Close(half), "its answer was cut off"),
+        ("was restarted", Reply::Whole(restarted), "was restarted"),
+    ];
+    for (name, fault, said) in rows {
+        for second in [false, true] {
+            if !second && name == "was restarted" {
+                continue;
+            }
+            let row = format!("Kamailio {name} at its uptime, at the second look: {second}");
+            reset(&redis);
+            let dumps = [first_dump(), second_dump()].map(Reply::Whole);
+            let uptimes = match second {
+                true => vec![up(), fault.clone()],
+                false => vec![fault.clone()],
+            };
+            let stub = HttpStub::with_uptimes(dumps.into(), uptimes);
+            let run = kamonline(&args(&stub.url(), &redis.url())).expect(1);
+            let (kept, members): (_, &[&str]) = match second {
+                true => (ROLLED_BACK, &BEFORE_AND_ADDED),
+                false => (UNCHANGED, &BEFORE),
+            };
+            says(&run, &row, &[said, kept, "  hint: "]);
+            assert_eq!(redis.members(KEY), members, "{row}");
+        }
+    }
+}
+
+fn up_half() -> Vec<u8> {
+    let whole = HttpStub::up_for("86400");
+    whole[..whole.len() - 20].to_vec()
+}
