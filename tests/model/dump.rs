@@ -10,7 +10,9 @@ pub struct Dump {
     pub online: bool,
     /// Some user is in it.
     pub anybody: bool,
-    /// A registrar was too young, or grew.
+    /// A registrar reported nobody, and was not asked how long it has been up.
+    pub empty: bool,
+    /// A registrar was too young, or grew, or changed where nobody asked whether it restarted.
     pub doubt: bool,
 }
 
@@ -53,6 +55,7 @@ pub fn dumps(setting: &Setting, world: &World, dump: Dump) -> Vec<(usize, &'stat
         more.asked[at] = true;
         more.online |= found;
         more.anybody |= !world.reports_nobody(at);
+        more.empty |= world.reports_nobody(at) && setting.asks_nothing();
         (at, SAYS[at][usize::from(found)], more)
     })
     .collect()

@@ -1,7 +1,7 @@
 //! What is promised when a registrar restarts, Redis refuses, the second look fails, or a signal comes.
 
 use crate::setting::{
-    AfterKill, Begin, Look, MinUptime, Missing, Proof, Restarts, Sadd, Setting, Signals, Source,
+    AfterKill, Begin, Look, MinUptime, Missing, Proof, Sadd, Setting, Signals, Source,
 };
 use crate::{BEFORE_SAVE, HARMLESS, IN, LOADS_FAST, LOADS_SLOWLY, NEVER_OFF, NOBODY_MISSING, OUT};
 use crate::{PLAIN, STAYS};
@@ -51,16 +51,25 @@ fn the_second_look_alone_sees_a_fast_load_of_the_only_registrar() {
         min_uptime: MinUptime::ShorterThanTheLoad,
         ..LOADS_FAST
     };
-    // Without `up_since` it sees no restart.
     let unasked = Setting {
         min_uptime: MinUptime::Zero,
-        restarts: Restarts::BetweenRuns,
         ..LOADS_FAST
     };
     for setting in [too_short, unasked] {
         for setting in both(setting) {
             holds(&setting, &[&HARMLESS, &STAYS, &OUT, &IN]);
         }
+    }
+}
+
+#[test]
+fn with_min_uptime_0s_it_sees_a_fast_load_of_one_of_two_too() {
+    for setting in both(Setting {
+        min_uptime: MinUptime::Zero,
+        registrars: 2,
+        ..LOADS_FAST
+    }) {
+        holds(&setting, &[&HARMLESS, &OUT]);
     }
 }
 

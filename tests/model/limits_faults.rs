@@ -50,34 +50,39 @@ fn without_up_since_a_restart_between_the_looks_is_not_seen() {
     }
 }
 
-/// It asks for no `up_since` either, so growth alone must save everyone.
+/// It asks for no `up_since` either.
 #[test]
-fn with_min_uptime_0s_a_restart_between_the_looks_is_not_seen() {
-    breaks(
-        &Setting {
-            restarts: Restarts::Anytime,
-            ..UNASKED
-        },
-        &HARMLESS,
-    );
-}
-
-#[test]
-fn without_min_uptime_a_registrar_that_has_not_begun_its_load_is_not_seen_beside_another() {
-    // It reports nobody in both looks, so it does not grow, and the other one hides it from the guard.
-    let too_short = Setting {
-        min_uptime: MinUptime::ShorterThanTheLoad,
-        ..LOADS_FAST
+fn with_min_uptime_0s_a_registrar_must_not_change_or_be_empty() {
+    let restarts = Setting {
+        restarts: Restarts::Anytime,
+        ..UNASKED
     };
-    for setting in [UNASKED, too_short] {
+    let two = Setting {
+        registrars: 2,
+        ..UNASKED
+    };
+    for setting in [restarts, two] {
         breaks(
             &Setting {
-                registrars: 2,
+                order: Order::WithoutChange,
                 ..setting
             },
             &HARMLESS,
         );
     }
+}
+
+#[test]
+fn with_min_uptime_too_short_one_that_has_not_begun_its_load_is_not_seen_beside_another() {
+    // It reports nobody in both looks, so it does not grow, and the other one hides it from the guard.
+    breaks(
+        &Setting {
+            min_uptime: MinUptime::ShorterThanTheLoad,
+            registrars: 2,
+            ..LOADS_FAST
+        },
+        &HARMLESS,
+    );
 }
 
 #[test]

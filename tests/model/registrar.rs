@@ -96,8 +96,18 @@ impl World {
         self.registrars[at].table == Table::Empty && !self.registered[at]
     }
 
-    /// A look now and another one, both in the same load, are certain to show growth.
-    pub fn grows(&self, setting: &Setting, at: usize) -> bool {
+    /// It has restarted, and not loaded all.
+    pub fn is_partial(&self, at: usize) -> bool {
+        self.registrars[at].table != Table::Whole
+    }
+
+    /// A look now and one later in the same load are certain to show growth.
+    pub fn has_yet_to_grow(&self, setting: &Setting, at: usize) -> bool {
+        setting.source == Source::LoadsFast && self.is_partial(at)
+    }
+
+    /// A look now and an earlier one in the same load are certain to show growth.
+    pub fn has_grown(&self, setting: &Setting, at: usize) -> bool {
         setting.source == Source::LoadsFast && self.registrars[at].table == Table::Loading
     }
 }

@@ -159,7 +159,7 @@ fn carry_on(setting: &Setting, world: &World, number: usize, steps: &mut Steps) 
         Doing::Dump { listed, dump } => {
             for (at, does, dump) in dumps(setting, world, dump) {
                 then(does, &|world| {
-                    world.runs[number].since[at] = match world.grows(setting, at) {
+                    world.runs[number].since[at] = match world.has_yet_to_grow(setting, at) {
                         true => Since::Loading,
                         false => Since::Loaded,
                     };

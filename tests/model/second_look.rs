@@ -26,12 +26,16 @@ pub fn steps(setting: &Setting, world: &World, number: usize, then: &mut Then) {
         Doing::SecondDump { dump } => {
             for (at, does, dump) in dumps(setting, world, dump) {
                 let in_one_load = run.since[at] == Since::Loading;
-                let grew = in_one_load && world.grows(setting, at);
+                let grew = in_one_load && world.has_grown(setting, at);
                 let dump = dump.with_doubt(grew && order != Order::WithoutGrowth);
+                // A restart leaves it with more or less than it had, unless it has loaded all.
+                let changed = run.since[at] == Since::Restarted && world.is_partial(at);
+                let unasked = setting.asks_nothing() && order != Order::WithoutChange;
+                let dump = dump.with_doubt(unasked && changed);
                 then(does, &|_| match dump.is_whole(setting) {
                     false => Next::Do(Doing::SecondDump { dump }),
                     true if setting.asks_uptime() => Next::Do(Doing::Confirm { dump }),
-                    true => confirm(dump, false),
+                    true => confirm(dump, dump.empty && order != Order::WithoutChange),
                 });
             }
         }
@@ -56,8 +60,8 @@ pub fn steps(setting: &Setting, world: &World, number: usize, then: &mut Then) {
 }
 
 /// A second dump without anybody confirms nothing: the first had users, or the plan was refused.
-fn confirm(dump: Dump, restarted: bool) -> Next {
-    match dump.doubt || restarted || !dump.anybody {
+fn confirm(dump: Dump, doubt: bool) -> Next {
+    match dump.doubt || doubt || !dump.anybody {
         true => Next::Do(Doing::PutBack),
         false if dump.online => Next::Do(Doing::Restore),
         false => Next::EndWhole,

@@ -61,6 +61,8 @@ pub enum Order {
     /// Before the second dump instead of after it.
     UpSinceBeforeSecondDump,
     WithoutGrowth,
+    /// With `--min-uptime 0s` a registrar may have other AoRs than before, or none.
+    WithoutChange,
     WithoutProof,
     FailedLookKeepsRemovals,
     SignalKeepsRemovals,
@@ -181,6 +183,11 @@ impl Setting {
     pub fn restarts(&self) -> bool {
         self.source != Source::Steady
     }
+    /// The second look is all that a run has.
+    pub fn asks_nothing(&self) -> bool {
+        self.restarts() && self.min_uptime == MinUptime::Zero
+    }
+
     /// Where no registrar restarts, the answer is known.
     pub fn asks_uptime(&self) -> bool {
         self.restarts() && self.min_uptime != MinUptime::Zero
