@@ -273,7 +273,7 @@ pub enum GenerateArg {
 }
 
 impl GenerateArg {
-    /// Made from the command line above by tests/it/generate.rs, which holds them to it.
+    /// Made from the command line above by tests/it/admin/generate.rs, which holds them to it.
     pub fn text(self) -> &'static str {
         match self {
             GenerateArg::Man => include_str!("../man/kamonline.1"),

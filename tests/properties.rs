@@ -1,7 +1,7 @@
 //! What holds for every Redis and every Kamailio, on a few thousand made up at random; no servers.
 //! And the fuzz targets on their seeds, so that they cannot rot.
 
-mod plain;
+mod oracle;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use kamonline::failure::Exit;
 use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
 use kamonline::plan::{Plan, Totals};
-use plain::Told;
-use plain::matching::{PREFIX, Scenario, added, removed};
+use oracle::Told;
+use oracle::matching::{PREFIX, Scenario, added, removed};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
@@ -219,9 +219,9 @@ proptest! {
     ) {
         let [a, b, json] = printed(&tables, miscounted);
         let seeded = |body: Vec<u8>| [&seed.to_le_bytes(), &body[..]].concat();
-        plain::page::check(&seeded(a));
-        plain::page::check(&seeded(b));
-        plain::jsonrpc::check(&seeded(json));
+        oracle::page::check(&seeded(a));
+        oracle::page::check(&seeded(b));
+        oracle::jsonrpc::check(&seeded(json));
     }
 }
 
@@ -241,8 +241,8 @@ fn every_capture_is_read_as_the_plain_readers_read_it() {
         for seed in 0..8u16 {
             let input = [&seed.to_le_bytes(), &reply[head + 4..]].concat();
             match capture.extension().is_some_and(|name| name == "json") {
-                true => plain::jsonrpc::check(&input),
-                false => plain::page::check(&input),
+                true => oracle::jsonrpc::check(&input),
+                false => oracle::page::check(&input),
             }
         }
         checked += 1;
@@ -254,7 +254,7 @@ fn every_capture_is_read_as_the_plain_readers_read_it() {
 fn the_matching_of_the_fuzz_target_knows_its_own_language() {
     let input =
         b"c\nxfree\nkabc\nma%20b\nmB\nTlocation\naa b@ABC\nab@abc\nac@free\nr\nTlocation\nad@xyz";
-    plain::matching::check(input);
+    oracle::matching::check(input);
     let (stale, missing) = Scenario::parse(input).stale_and_missing();
     let pair = |domain: &str, user: &str| (domain.into(), user.into());
     assert_eq!(stale, [pair("ONLINE:abc", "B")].into());
@@ -266,7 +266,7 @@ fn what_fuzzing_found_stays_mended() {
     // A table without a name or figures, behind one that has them.
     let whole = r#"{"Domain":{"Domain":"a","AoRs":[],"Stats":{"Records":0}}}"#;
     let answer = format!(r#"{{"result":{{"Domains":[{whole},{{"Domain":{{}}}}]}}}}"#);
-    plain::jsonrpc::check(format!("ab{answer}").as_bytes());
+    oracle::jsonrpc::check(format!("ab{answer}").as_bytes());
     // A table of layout A with `</pre>` in its name was read whole, and refused in chunks.
     let table = |name: &str| {
         format!(
@@ -279,8 +279,8 @@ fn what_fuzzing_found_stays_mended() {
         table("b</pre>c")
     );
     for seed in 0..100u16 {
-        plain::page::check(&[&seed.to_le_bytes(), page.as_bytes()].concat());
+        oracle::page::check(&[&seed.to_le_bytes(), page.as_bytes()].concat());
     }
     // The first member of the first set is nobody.
-    plain::matching::check(b"kabc\nm\nTlocation\na@abc\na1@abc");
+    oracle::matching::check(b"kabc\nm\nTlocation\na@abc\na1@abc");
 }

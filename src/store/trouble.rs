@@ -278,7 +278,7 @@ fn where_the_master_is(topology: &Topology) -> &'static str {
     }
 }
 
-/// The smallest rules under which everything works; `tests/it/access.rs` and `cluster_slots.rs` run under them.
+/// The smallest rules under which everything works; `tests/it/redis/access.rs` and `cluster_slots.rs` run under them.
 fn smallest_rule(topology: &Topology) -> &'static str {
     match topology {
         Topology::Cluster => {

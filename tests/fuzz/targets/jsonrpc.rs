@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../plain/mod.rs"]
-mod plain;
+#[path = "../../oracle/mod.rs"]
+mod oracle;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| plain::jsonrpc::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| oracle::jsonrpc::check(input));

@@ -1,7 +1,7 @@
 //! The way to Kamailio: HTTP Basic, and no way round, neither by a redirect nor by a proxy.
 
-use super::tls::{Site, option};
 use crate::lab::{HttpStub, KamailioOptions, RedisOptions, Reply, kamonline_env};
+use crate::redis::tls::{Site, option};
 
 #[test]
 fn http_basic_needs_the_right_user_and_password() {

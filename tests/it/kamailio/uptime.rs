@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fault_table::{AFTER, BEFORE, KEY, args, first_dump, redis, second_dump};
+use crate::faults::table::{AFTER, BEFORE, KEY, args, first_dump, redis, second_dump};
 use crate::lab::{
     HttpStub, KamailioOptions, Lab, Redis, Reply, Run, capture, kamonline, kamonline_command,
 };

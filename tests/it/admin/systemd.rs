@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::lab::{Run, program, temp_dir};
-use crate::tidy::readme_blocks;
+use crate::readme::readme_blocks;
 
 /// Writes the units of README.md, each a block that begins with its path in a comment, and returns their names.
 fn units(dir: &Path) -> Vec<String> {

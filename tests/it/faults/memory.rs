@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::fault_table::{BEFORE, KEY, args, kamailio, redis};
+use crate::faults::table::{BEFORE, KEY, args, kamailio, redis};
 use crate::lab::{End, Fault, HttpStub, RedisProxy, Reply, Rule, Run, kamonline_command};
 
 /// The run, and the most memory that it had resident, in MiB.

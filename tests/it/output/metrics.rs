@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::lab::{Lab, Run, kamonline, kamonline_command, program, temp_dir};
-use crate::tidy::readme_blocks;
+use crate::readme::readme_blocks;
 
 /// A file's values, by name and labels, once promtool has found nothing to say about it.
 fn metrics(file: &Path) -> BTreeMap<String, f64> {

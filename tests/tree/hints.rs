@@ -6,7 +6,8 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use crate::tidy::{files_below, section};
+use crate::files_below;
+use crate::readme::section;
 
 /// Every hint that the code gives stands in README.md.
 #[test]

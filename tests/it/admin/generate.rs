@@ -35,7 +35,7 @@ fn man_page() -> Vec<u8> {
         page.extend_from_slice(line.as_bytes());
         page.push(b'\n');
     }
-    page.extend_from_slice(include_bytes!("../../man/sections.roff"));
+    page.extend_from_slice(include_bytes!("../../../man/sections.roff"));
     page
 }
 

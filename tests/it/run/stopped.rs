@@ -3,10 +3,10 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::fault_table::{BEFORE, BEFORE_AND_ADDED, KEY, args, first_dump, kamailio, redis};
-use crate::killed::{hanging, until_it_hangs};
+use crate::faults::table::{BEFORE, BEFORE_AND_ADDED, KEY, args, first_dump, kamailio, redis};
 use crate::lab::{HttpStub, Redis, Reply, Run, kamonline_command, until};
-use crate::report::assert_is_report;
+use crate::output::json::assert_is_report;
+use crate::run::killed::{hanging, until_it_hangs};
 
 const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
 const UNCHANGED: &str = "nothing was changed";

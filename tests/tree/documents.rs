@@ -1,54 +1,13 @@
 //! What is written about kamonline is true: README.md, the help and the code say the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use kamonline::cli::Cli;
 use kamonline::environment::Unread;
 
 use crate::lab::kamonline;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
-}
-
-/// What stands in README.md between this heading and the next one of its kind.
-pub fn section(heading: &str) -> String {
-    let readme = readme();
-    let (_, rest) = readme
-        .split_once(&format!("\n## {heading}\n"))
-        .unwrap_or_else(|| panic!("README.md has no heading `## {heading}`"));
-    rest.split("\n## ").next().unwrap().to_owned()
-}
-
-/// The fenced blocks of a language, of README.md as a whole.
-pub fn readme_blocks(language: &str) -> Vec<String> {
-    blocks(&readme(), language)
-}
-
-fn blocks(text: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}");
-    let mut found = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if !line.starts_with("```") {
-            continue;
-        }
-        let body: String = lines
-            .by_ref()
-            .take_while(|line| !line.starts_with("```"))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        if line == fence {
-            found.push(body);
-        }
-    }
-    found
-}
+use crate::readme::{blocks, readme, readme_blocks, section};
+use crate::{files_below, root};
 
 #[test]
 fn the_options_of_readme_are_those_of_the_help() {
@@ -169,20 +128,4 @@ fn words(command: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
-}
-
-pub fn files_below(dir: &str, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(root().join(dir)).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_below(
-                path.strip_prefix(root()).unwrap().to_str().unwrap(),
-                extension,
-            ));
-        } else if extension.is_empty() || path.extension().is_some_and(|end| end == extension) {
-            found.push(path);
-        }
-    }
-    found
 }

@@ -65,7 +65,7 @@ fn the_example_puts_a_set_right() {
     let nogroup = 65534;
     chown(&settings, None, Some(nogroup)).expect("this test must be run as root");
 
-    let mut crontab = include_str!("../../crontab.example").to_owned();
+    let mut crontab = include_str!("../../../crontab.example").to_owned();
     let here = dir.path().display();
     for (as_it_stands, here) in [
         (

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Child, Stdio};
 
-use crate::fault_table::{AFTER, BEFORE, KEY, args, first_dump, kamailio, redis, second_dump};
+use crate::faults::table::{AFTER, BEFORE, KEY, args, first_dump, kamailio, redis, second_dump};
 use crate::lab::{
     End, Fault, HttpStub, Redis, RedisProxy, Reply, Rule, kamonline, kamonline_command, until,
 };

@@ -1,0 +1,7 @@
+//! The administrator's day: settings, cron, systemd, packages, man page and completions.
+
+mod cron;
+mod environment;
+mod generate;
+mod package;
+mod systemd;

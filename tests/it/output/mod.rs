@@ -1,0 +1,6 @@
+//! What is told of a run: reports, metrics, notices, and no secret.
+
+pub mod json;
+mod metrics;
+mod notices;
+mod secrets;

@@ -1,0 +1,9 @@
+//! The ways to Redis: one server, a cluster, sentinels, TLS, and who is let in.
+
+mod access;
+mod cluster;
+mod cluster_slots;
+mod identity;
+mod replica;
+mod sentinel;
+pub mod tls;

@@ -1,0 +1,11 @@
+//! What a run does to the sets.
+
+mod board;
+mod guard;
+pub mod killed;
+mod load;
+mod names;
+mod nobody_in_common;
+mod registrars;
+mod second_look;
+mod stopped;
