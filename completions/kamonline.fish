@@ -24,7 +24,7 @@ complete -c kamonline -l retries -d 'Further tries after a refused or broken con
 complete -c kamonline -l format -d 'How to report on standard output' -r -f -a "text\t''
 json\t''"
 complete -c kamonline -l metrics-file -d 'Prometheus metrics, for node_exporter\'s textfile collector' -r -F
-complete -c kamonline -l color -d 'When to use colour; NO_COLOR is heeded' -r -f -a "auto\t''
+complete -c kamonline -l color -d 'When to use colour; NO_COLOR is heeded' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t''
 never\t''"
 complete -c kamonline -l redis-cluster -d 'The URLs (repeat --redis) are nodes of a Redis Cluster'

@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::environment::{self, Unread};
 use crate::shown::without_secrets;
+use crate::style::{Color, Detail, Format, Style};
 
 /// Make the Redis sets of who is online say what Kamailio knows
 ///
@@ -189,7 +190,7 @@ pub struct Cli {
     ///
     /// json prints one object, also when the run fails. Errors in words are on standard error with either.
     #[arg(help_heading = REPORT, long, value_name = "text|json", value_enum, hide_possible_values = true, default_value = "text")]
-    pub format: FormatArg,
+    pub format: Format,
 
     /// Prometheus metrics, for node_exporter's textfile collector
     ///
@@ -214,7 +215,7 @@ pub struct Cli {
     ///
     /// auto: on a terminal, unless the environment variable NO_COLOR is set.
     #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value = "auto")]
-    pub color: ColorArg,
+    pub color: Color,
 
     /// Lists of several elements that the environment sets, by the names of their options.
     #[arg(skip)]
@@ -249,19 +250,6 @@ pub enum RpcArg {
     XhttpRpc,
     #[value(name = "jsonrpc")]
     JsonRpc,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum FormatArg {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ColorArg {
-    Auto,
-    Always,
-    Never,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -301,6 +289,18 @@ impl Cli {
             split,
             ..Self::from_arg_matches(&matches)?
         })
+    }
+
+    pub fn style(&self) -> Style {
+        Style {
+            format: self.format,
+            detail: match (self.quiet, self.verbose) {
+                (true, _) => Detail::OnlyNews,
+                (_, true) => Detail::All,
+                _ => Detail::Short,
+            },
+            color: self.color,
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aor::UserCase;
-use crate::cli::{Cli, ColorArg, FormatArg, RpcArg};
+use crate::cli::{Cli, RpcArg};
 use crate::failure::Failure;
 use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::{Patience, Registrar, Rpc};
 use crate::password::Password;
-use crate::report::{Color, Detail, Format, Style};
 use crate::roll_call::Rules;
 use crate::scope::Scope;
 use crate::shown::without_secrets;
@@ -172,27 +171,6 @@ impl Config {
             metrics_file: cli.metrics_file.map(metrics_file).transpose()?,
             warnings,
         })
-    }
-}
-
-impl Style {
-    pub fn resolve(cli: &Cli) -> Self {
-        Self {
-            format: match cli.format {
-                FormatArg::Text => Format::Text,
-                FormatArg::Json => Format::Json,
-            },
-            detail: match (cli.quiet, cli.verbose) {
-                (true, _) => Detail::OnlyNews,
-                (_, true) => Detail::All,
-                _ => Detail::Short,
-            },
-            color: match cli.color {
-                ColorArg::Auto => Color::Auto,
-                ColorArg::Always => Color::Always,
-                ColorArg::Never => Color::Never,
-            },
-        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! - [`aor`]: the vocabulary, and how users are matched
 //! - [`report`]: what was found and done, told
 //!
-//! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`style`], [`failure`], [`waiting`].
 
 pub mod aor;
 pub mod apply;
@@ -38,4 +38,5 @@ pub mod sets;
 pub mod shown;
 pub mod stop;
 pub mod store;
+pub mod style;
 pub mod waiting;

@@ -8,8 +8,9 @@ use kamonline::cli::Cli;
 use kamonline::config::Config;
 use kamonline::environment::Unread;
 use kamonline::failure::{Exit, Failure};
-use kamonline::report::{self, Format, Style};
+use kamonline::report;
 use kamonline::run;
+use kamonline::style::{Format, Style};
 use kamonline::waiting::Waiting;
 
 fn main() -> ExitCode {
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
             return ExitCode::from(failure.exit.code());
         }
     };
-    let style = Style::resolve(&cli);
+    let style = cli.style();
     let exit = run(cli, style).unwrap_or_else(|failure| {
         complain(&failure);
         failure.exit

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use super::Detail;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 use crate::shown::is_unseen;
+use crate::style::Detail;
 
 #[derive(Serialize)]
 struct Report<'a> {

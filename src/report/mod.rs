@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 use crate::outcome::Outcome;
+use crate::style::{Color, Format, Style};
 
 /// Writes the metrics of a run. When they cannot be written, a run that went well has failed.
 pub fn keep_metrics(outcome: &mut Outcome, file: &Path) {
@@ -23,38 +24,6 @@ pub fn keep_metrics(outcome: &mut Outcome, file: &Path) {
             ..trouble
         });
     }
-}
-
-/// How the report looks.
-#[derive(Clone, Copy, Debug)]
-pub struct Style {
-    pub format: Format,
-    pub detail: Detail,
-    pub color: Color,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Nothing when all is in sync, else as `Short`.
-    OnlyNews,
-    /// Domains with a discrepancy, some users of each.
-    Short,
-    /// Every domain, and every user of those with a discrepancy.
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    Auto,
-    Always,
-    Never,
 }
 
 /// Writes the report; `terminal` tells whether `out` is one.

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::Detail;
 use crate::config::MissingUsers;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Entry, Plan};
 use crate::shown::{Shown, counted};
+use crate::style::Detail;
 
 /// Users shown of one domain.
 const SOME: usize = 20;
