@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::answer::{Answer, UptimeAnswer};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::kamailio::{self, Dump};
-use crate::outcome::{Answer, UptimeAnswer};
 use crate::registered::Registered;
 use crate::roll_call::RollCall;
 use crate::sets::Sets;

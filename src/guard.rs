@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::answer::Answer;
 use crate::failure::Failure;
-use crate::outcome::Answer;
 use crate::plan::{Plan, Totals};
 use crate::shown::{Shown, counted};
 

@@ -3,7 +3,7 @@
 //! - [`cli`], [`environment`] and [`config`]: what is asked of a run
 //! - [`mod@run`]: the steps of a run, in their order; [`outcome`]: what it found and did; [`stop`]: signals that end it
 //! - [`store`]: the presence sets in Redis, into [`sets`]
-//! - [`ask`]: every registrar; [`kamailio`]: one of them, its dump proved whole, heard by a [`roll_call`], into who is
+//! - [`ask`]: every registrar, for its [`answer`]; [`kamailio`]: one of them, its dump proved whole, heard by a [`roll_call`], into who is
 //!   [`registered`]
 //! - [`plan`]: what is to be done; [`guard`]: when that is refused; [`notice`]: what else is to be known
 //! - [`mod@apply`]: removes, adds, and takes a removal back; [`second_look`]: whether it is kept
@@ -12,6 +12,7 @@
 //!
 //! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`style`], [`failure`], [`waiting`].
 
+pub mod answer;
 pub mod aor;
 pub mod apply;
 pub mod ask;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::outcome::Answer;
+use crate::answer::Answer;
 use crate::plan::Plan;
 use crate::scope::Scope;
 use crate::shown::Shown;

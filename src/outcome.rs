@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::answer::Answer;
 use crate::config::{Config, MissingUsers, Mode};
 use crate::failure::{Exit, Failure};
-use crate::kamailio::{Registrar, Uptime};
 use crate::names::Name;
 use crate::notice::Notice;
 use crate::plan::{Entry, Plan};
@@ -31,22 +31,6 @@ pub struct Outcome {
     pub notices: Vec<Notice>,
     pub warnings: Vec<String>,
     pub failure: Option<Failure>,
-}
-
-/// What a registrar answered.
-pub struct Answer {
-    pub url: String,
-    pub server: Option<String>,
-    /// In the tables that count.
-    pub aors: Option<usize>,
-    /// Asked only when somebody would be removed.
-    pub uptime: Option<UptimeAnswer>,
-}
-
-pub struct UptimeAnswer {
-    pub told: Uptime,
-    /// How long it had been up when its dump was asked for; None is one that makes no sense.
-    pub when_asked: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +60,6 @@ impl Verdict {
             Verdict::Discrepancies => "discrepancies",
             Verdict::Refused => "refused",
             Verdict::Failed => "failed",
-        }
-    }
-}
-
-impl Answer {
-    pub fn of(registrar: &Registrar) -> Self {
-        Self {
-            url: registrar.url().into(),
-            server: None,
-            aors: None,
-            uptime: None,
         }
     }
 }

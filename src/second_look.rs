@@ -5,11 +5,11 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::answer::Answer;
 use crate::ask;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::names::Name;
-use crate::outcome::Answer;
 use crate::plan::Plan;
 use crate::shown::{Shown, counted};
 use crate::stop::Stop;
@@ -159,8 +159,8 @@ fn of_one_registrar(first: &Answer, second: &Answer) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::UptimeAnswer;
     use crate::kamailio::Uptime;
-    use crate::outcome::UptimeAnswer;
 
     fn answer(aors: usize, since: &str) -> Answer {
         Answer {

@@ -1,0 +1,31 @@
+//! What a registrar answered when it was asked.
+
+use std::time::Duration;
+
+use crate::kamailio::{Registrar, Uptime};
+
+pub struct Answer {
+    pub url: String,
+    pub server: Option<String>,
+    /// In the tables that count.
+    pub aors: Option<usize>,
+    /// Asked only when somebody would be removed.
+    pub uptime: Option<UptimeAnswer>,
+}
+
+pub struct UptimeAnswer {
+    pub told: Uptime,
+    /// How long it had been up when its dump was asked for; None is one that makes no sense.
+    pub when_asked: Option<Duration>,
+}
+
+impl Answer {
+    pub fn of(registrar: &Registrar) -> Self {
+        Self {
+            url: registrar.url().into(),
+            server: None,
+            aors: None,
+            uptime: None,
+        }
+    }
+}
