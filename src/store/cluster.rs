@@ -1,20 +1,18 @@
 //! Redis Cluster: its masters, all of them or none, and commands sent to the masters of their keys.
+//!
+//! The `ClusterConnection` of the redis crate 1.8 follows MOVED and ASK.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, RedisError, RedisResult,
-    ServerErrorKind, Value,
-};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Value};
 
-use super::bounded::within;
-use super::link::Link;
+use super::deadline::within;
+use super::error::{Error, Peer, PeerError, Refusal, Result};
 use super::servers::Servers;
-use super::trouble::{self, Peer, Trouble};
-use crate::failure::Failure;
 
 const SLOTS: usize = 16_384;
 /// What the redis crate does by itself, each time as long as --timeout.
@@ -39,33 +37,9 @@ pub struct Master {
     pub slots: Vec<RangeInclusive<u16>>,
 }
 
-/// What the redis crate would find out when it connects.
-pub fn check(infos: &[ConnectionInfo]) -> Result<(), Failure> {
-    let usage = |why: &str| Err(Failure::usage(format!("--redis-cluster: {why}")));
-    let secure = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    let settings = |info: &ConnectionInfo| info.redis_settings().clone();
-    let same = |info: &ConnectionInfo| {
-        let (one, first) = (settings(info), settings(&infos[0]));
-        secure(info) == secure(&infos[0])
-            && (one.username(), one.password()) == (first.username(), first.password())
-    };
-    if infos
-        .iter()
-        .any(|info| matches!(info.addr(), ConnectionAddr::Unix(_)))
-    {
-        return usage("a cluster is reached over TCP, not over a unix socket");
-    }
-    if infos.iter().any(|info| settings(info).db() != 0) {
-        return usage("a Redis Cluster has database 0 only");
-    }
-    if !infos.iter().all(same) {
-        return usage("every URL must have the same scheme, user and password");
-    }
-    Ok(())
-}
-
-pub fn connect(servers: &Servers) -> Result<Link, Trouble> {
-    let (seed, slots) = slots(servers).map_err(Trouble::with_named)?;
+/// A cluster, and how long to wait for a reply of it.
+pub fn connect(servers: &Servers) -> std::result::Result<(Cluster, Duration), PeerError> {
+    let (seed, slots) = slots(servers).map_err(|error| Peer::Configured.error(error))?;
     let cluster = masters(&servers.infos[seed], slots).and_then(|masters| {
         let timeout = servers.patience().timeout;
         // The one that just answered goes first.
@@ -81,7 +55,7 @@ pub fn connect(servers: &Servers) -> Result<Link, Trouble> {
             client = client.certs(certificates);
         }
         let client = client.build()?;
-        let connection = within(timeout, move || client.get_connection())??;
+        let connection = within(timeout, move || client.get_connection())?;
         connection.set_write_timeout(Some(timeout))?;
         Ok(Cluster {
             connection,
@@ -90,42 +64,41 @@ pub fn connect(servers: &Servers) -> Result<Link, Trouble> {
     });
     // Not given up before the redis crate gives up: it would send a removal again behind the back of the second look.
     let patience = servers.patience().timeout.saturating_mul(RETRIES + 2);
-    let link = |cluster| Link::to_cluster(cluster, patience);
-    cluster.map(link).map_err(|error| Trouble {
-        error,
-        with: Peer::Member(None),
-    })
+    match cluster {
+        Ok(cluster) => Ok((cluster, patience)),
+        Err(error) => Err(Peer::Discovered(None).error(error)),
+    }
 }
 
 /// CLUSTER SLOTS, from the first node that answers. The redis crate asks too, but takes a refusal for a cluster that
 /// holds nothing.
-fn slots(servers: &Servers) -> RedisResult<(usize, Vec<Vec<Value>>)> {
-    let mut failed: Option<RedisError> = None;
+fn slots(servers: &Servers) -> Result<(usize, Vec<Vec<Value>>)> {
+    let mut failed: Option<Error> = None;
     for (number, node) in servers.infos.iter().enumerate() {
         match ask(servers, node) {
             Ok(slots) => return Ok((number, slots)),
-            Err(error) if failed.as_ref().is_none_or(RedisError::is_io_error) => {
+            Err(error) if failed.as_ref().is_none_or(Error::is_of_the_connection) => {
                 failed = Some(error)
             }
             Err(_) => {}
         }
     }
-    Err(failed.unwrap_or_else(|| (ErrorKind::Client, "no node was asked").into()))
+    Err(failed.unwrap_or_else(|| Error::Other("no node was asked".into())))
 }
 
-fn ask(servers: &Servers, node: &ConnectionInfo) -> RedisResult<Vec<Vec<Value>>> {
+fn ask(servers: &Servers, node: &ConnectionInfo) -> Result<Vec<Vec<Value>>> {
     let mut connection = servers.open(node)?;
     within(servers.patience().timeout, move || {
         // The redis crate will, and take a refusal for a connection that broke.
         redis::cmd("PING").exec(&mut connection)?;
         redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection)
-    })?
+    })
 }
 
 /// The masters of all slots. While one is missing, the sets it holds cannot be known.
-fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Master>> {
+fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> Result<Vec<Master>> {
     let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = seed.addr() else {
-        return Err((ErrorKind::Client, "a node is reached over TCP").into());
+        return Err(Error::Other("a node is reached over TCP".into()));
     };
     let mut masters: Vec<Master> = Vec::new();
     let mut covered = 0;
@@ -156,56 +129,59 @@ fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> RedisResult<Vec<Mas
         }
     }
     if covered < SLOTS {
-        let without = format!("{} of {SLOTS} slots have no master", SLOTS - covered);
-        let down = ErrorKind::Server(ServerErrorKind::ClusterDown);
-        return Err((down, "not every slot is served", without).into());
+        let words = format!(
+            "CLUSTERDOWN {} of {SLOTS} slots have no master",
+            SLOTS - covered
+        );
+        return Err(Error::Refused(Refusal::ClusterDown, words));
     }
     Ok(masters)
 }
 
 /// Host and port, which ids and host names may follow.
-fn address(node: &Value) -> RedisResult<(Option<String>, u16)> {
+fn address(node: &Value) -> Result<(Option<String>, u16)> {
     let mut parts = redis::from_redis_value_ref::<Vec<Value>>(node)?.into_iter();
     match (parts.next(), parts.next()) {
         (Some(host), Some(port)) => Ok((
             redis::from_redis_value(host)?,
             redis::from_redis_value(port)?,
         )),
-        _ => Err((ErrorKind::UnexpectedReturnType, "a node has no address").into()),
+        _ => Err(Error::Foreign),
     }
 }
 
 impl Cluster {
     /// Sends commands together, each to the master of its key.
-    pub fn replies(&mut self, commands: &[Cmd]) -> VecDeque<RedisResult<Value>> {
+    pub fn replies(&mut self, commands: &[Cmd]) -> VecDeque<Result<Value>> {
         let replies = self.send_together(commands);
         replies.unwrap_or_else(|error| VecDeque::from([Err(error)]))
     }
 
     /// When one of them is refused the pipeline tells the replies to none, so they are sent one by one: each may be
     /// run twice.
-    fn send_together(&mut self, commands: &[Cmd]) -> RedisResult<VecDeque<RedisResult<Value>>> {
+    fn send_together(&mut self, commands: &[Cmd]) -> Result<VecDeque<Result<Value>>> {
         let mut pipeline = cluster_pipe();
         for command in commands {
             pipeline.add_command(command.clone());
         }
         match pipeline.query::<Vec<Value>>(&mut self.connection) {
-            Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
-            Err(error) if trouble::is_refusal(&error) => Ok(commands
-                .iter()
-                .map(|command| self.connection.req_command(command))
-                .collect()),
-            Err(error) => Err(error),
+            Ok(replies) => return Ok(replies.into_iter().map(Ok).collect()),
+            Err(error) => match Error::from(error) {
+                Error::Refused(..) => {}
+                error => return Err(error),
+            },
         }
+        let mut reply = |command| Ok(self.connection.req_command(command)?);
+        Ok(commands.iter().map(&mut reply).collect())
     }
 
-    pub fn ask(&mut self, node: &Node, command: &Cmd) -> RedisResult<Value> {
+    pub fn ask(&mut self, node: &Node, command: &Cmd) -> Result<Value> {
         let route = SingleNodeRoutingInfo::ByAddress {
             host: node.host.clone(),
             port: node.port,
         };
-        self.connection
-            .route_command(command, RoutingInfo::SingleNode(route))
+        let route = RoutingInfo::SingleNode(route);
+        Ok(self.connection.route_command(command, route)?)
     }
 }
 
@@ -247,10 +223,8 @@ mod tests {
             whole[1..].to_vec(),
             [&whole[..2], &[range(16_001, 16_383, host("?"), 1)]].concat(),
         ] {
-            assert_eq!(
-                masters(&seed, without).unwrap_err().code(),
-                Some("CLUSTERDOWN")
-            );
+            let error = masters(&seed, without).unwrap_err();
+            assert_eq!(error.refusal(), Some(Refusal::ClusterDown));
         }
     }
 }

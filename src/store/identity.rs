@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::{Cmd, Connection, RedisError, RedisResult, Value};
+use redis::{Cmd, Connection, Value};
 
-use super::bounded::within;
-use super::trouble;
+use super::deadline::within;
+use super::error::{Error, Refusal, Result};
 
 /// A node of a cluster holds so many keys together only when it holds nearly all slots.
 const KEYS: usize = 256;
@@ -25,10 +25,10 @@ pub enum Identity {
 /// HELLO tells all since Redis 6.2. A server that refuses it, or closes the connection, is asked in older ways, of which
 /// it may refuse each one: a server that tells nothing counts as a master.
 pub fn identify(
-    open: impl Fn() -> RedisResult<Connection>,
+    open: impl Fn() -> Result<Connection>,
     prefix: &[u8],
     timeout: Duration,
-) -> RedisResult<(Connection, Identity)> {
+) -> Result<(Connection, Identity)> {
     let mut session = Session {
         connection: None,
         open,
@@ -52,16 +52,17 @@ pub fn identify(
 }
 
 /// What a server says to every client when it rejects all: it is full, or in protected mode.
-pub fn rejection(mut connection: Connection, timeout: Duration) -> Option<RedisError> {
+pub fn rejection(mut connection: Connection, timeout: Duration) -> Option<Error> {
     let ping = redis::cmd("PING").get_packed_command();
-    let replies = within(timeout, move || exchange(&mut connection, &ping, 1)).ok()?;
+    let exchange = move || Ok::<_, Error>(exchange(&mut connection, &ping, 1));
+    let replies = within(timeout, exchange).ok()?;
     let error = replies.into_iter().next()?.err()?;
     is_rejection(&error).then_some(error)
 }
 
-fn is_rejection(error: &RedisError) -> bool {
-    let is_full = |words: &str| words.contains("max number of clients");
-    error.code() == Some("DENIED") || error.detail().is_some_and(is_full)
+fn is_rejection(error: &Error) -> bool {
+    let rejections = [Refusal::TooManyClients, Refusal::ProtectedMode];
+    error.refusal().is_some_and(|one| rejections.contains(&one))
 }
 
 /// What HELLO and INFO say; None is what they do not say.
@@ -86,13 +87,13 @@ struct Session<Open> {
     timeout: Duration,
 }
 
-impl<Open: Fn() -> RedisResult<Connection>> Session<Open> {
-    fn connection(&mut self) -> RedisResult<Connection> {
+impl<Open: Fn() -> Result<Connection>> Session<Open> {
+    fn connection(&mut self) -> Result<Connection> {
         self.connection.take().map_or_else(&self.open, Ok)
     }
 
     /// HELLO changes nothing, and no ACL forbids it. Redis 6.0 wants a version with it.
-    fn hello(&mut self) -> RedisResult<Fields> {
+    fn hello(&mut self) -> Result<Fields> {
         let mut hello = redis::cmd("HELLO");
         let mut reply = self.query(&[hello.clone()])?.pop();
         let is_refused = matches!(reply, Some(Err(_))) && self.connection.is_some();
@@ -114,7 +115,7 @@ impl<Open: Fn() -> RedisResult<Connection>> Session<Open> {
         })
     }
 
-    fn info(&mut self) -> RedisResult<Fields> {
+    fn info(&mut self) -> Result<Fields> {
         let of = |section| redis::cmd("INFO").arg(section).to_owned();
         let replies = self.query(&[of("server"), of("replication")])?;
         let mut fields = Fields::default();
@@ -135,18 +136,17 @@ impl<Open: Fn() -> RedisResult<Connection>> Session<Open> {
     }
 
     /// Whether it leaves some keys under the prefix to other nodes. The prefix is what an ACL allows.
-    fn lacks_slots(&mut self, prefix: &[u8]) -> RedisResult<bool> {
+    fn lacks_slots(&mut self, prefix: &[u8]) -> Result<bool> {
         let scard = |number: usize| {
             let key = [prefix, number.to_string().as_bytes()].concat();
             redis::cmd("SCARD").arg(key).to_owned()
         };
         let replies = self.query(&(0..KEYS).map(scard).collect::<Vec<_>>())?;
-        for error in replies.into_iter().filter_map(RedisResult::err) {
-            match error.code() {
-                Some("MOVED" | "ASK" | "CLUSTERDOWN") => return Ok(true),
+        for error in replies.into_iter().filter_map(Result::err) {
+            match error.refusal() {
+                Some(Refusal::Moved | Refusal::ClusterDown) => return Ok(true),
                 // A sentinel does not know it, nor does a server that has it renamed.
-                Some("ERR") if trouble::is_unknown_command(&error) => return Err(error),
-                None => return Err(error),
+                Some(Refusal::UnknownCommand) | None => return Err(error),
                 Some(_) => {}
             }
         }
@@ -154,46 +154,58 @@ impl<Open: Fn() -> RedisResult<Connection>> Session<Open> {
     }
 
     /// The replies to commands that are sent together; the last is an error when the server closes the connection.
-    fn query(&mut self, commands: &[Cmd]) -> RedisResult<Vec<RedisResult<Value>>> {
+    fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Value>>> {
         let mut connection = self.connection()?;
         let (count, mut packed) = (commands.len(), Vec::new());
         for command in commands {
             command.write_packed_command(&mut packed);
         }
-        let (connection, replies) = within(self.timeout, move || {
+        let (connection, mut replies) = within(self.timeout, move || {
             let replies = exchange(&mut connection, &packed, count);
-            (connection, replies)
+            Ok::<_, Error>((connection, replies))
         })?;
-        let errors = || replies.iter().filter_map(|reply| reply.as_ref().err());
-        if let Some(error) = errors().find(|error| ends_it(error)) {
-            return Err(error.clone());
+        let ends = |reply: &Result<Value>| reply.as_ref().err().is_some_and(ends_it);
+        if let Some(end) = replies.iter().position(ends) {
+            replies.swap_remove(end)?;
         }
-        if !errors().any(trouble::is_broken) {
+        let breaks = |reply: &Result<Value>| reply.as_ref().err().is_some_and(Error::is_broken);
+        if !replies.iter().any(breaks) {
             self.connection = Some(connection);
         }
         Ok(replies)
     }
 }
 
-fn exchange(connection: &mut Connection, packed: &[u8], count: usize) -> Vec<RedisResult<Value>> {
+fn exchange(connection: &mut Connection, packed: &[u8], count: usize) -> Vec<Result<Value>> {
     if let Err(error) = connection.send_packed_command(packed) {
+        let error = Error::from(error);
         // A server that closes the connection may have said why.
-        let said = trouble::is_broken(&error).then(|| connection.recv_response());
-        let refusal = said.and_then(|said| said.and_then(Value::extract_error).err());
-        return vec![Err(refusal.filter(trouble::is_refusal).unwrap_or(error))];
+        let reply = error.is_broken().then(|| received(connection));
+        let refusal = reply.and_then(Result::err);
+        let is_refusal = |error: &Error| error.refusal().is_some();
+        return vec![Err(refusal.filter(is_refusal).unwrap_or(error))];
     }
-    let mut replies: Vec<RedisResult<Value>> = Vec::new();
-    let goes_on = |reply: &RedisResult<Value>| reply.as_ref().err().is_none_or(trouble::is_refusal);
+    let mut replies: Vec<Result<Value>> = Vec::new();
+    let goes_on = |reply: &Result<Value>| match reply {
+        Ok(_) => true,
+        Err(error) => error.refusal().is_some(),
+    };
     while replies.len() < count && replies.last().is_none_or(goes_on) {
-        let reply = connection.recv_response();
-        replies.push(reply.and_then(Value::extract_error));
+        replies.push(received(connection));
     }
     replies
 }
 
+fn received(connection: &mut Connection) -> Result<Value> {
+    let reply = connection.recv_response();
+    Ok(reply.and_then(Value::extract_error)?)
+}
+
 /// Whether no other question helps: no answer in time, no Redis, or a Redis that serves nobody or not us.
-fn ends_it(error: &RedisError) -> bool {
-    let refuses_all = matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "LOADING"));
-    let is_of_one_command = trouble::is_refusal(error) || trouble::is_broken(error);
-    refuses_all || is_rejection(error) || !is_of_one_command
+fn ends_it(error: &Error) -> bool {
+    let refuses_all = [Refusal::WantsLogin, Refusal::WrongLogin, Refusal::Loading];
+    match error.refusal() {
+        Some(refusal) => refuses_all.contains(&refusal) || is_rejection(error),
+        None => !error.is_broken(),
+    }
 }

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use redis::cluster_routing::Slot;
-use redis::{Cmd, Connection, ErrorKind, RedisResult, Value};
+use redis::{Cmd, Connection, Value};
 
-use super::bounded::{late, wait};
 use super::cluster::{Cluster, Master, Node};
-use super::trouble::{self, Peer};
+use super::deadline::wait;
+use super::error::{Error, Peer, Result};
 
 /// A Redis holds 2^32 keys, and a set as many members: a SCAN that takes more calls than these does not end.
 const MOST_CALLS: u64 = (1 << 32) / super::read::SSCAN_COUNT as u64;
@@ -42,7 +42,7 @@ struct Portion {
     commands: Vec<Cmd>,
 }
 
-type Replies = VecDeque<RedisResult<Value>>;
+type Replies = VecDeque<Result<Value>>;
 
 impl Link {
     pub fn to_one(connection: Connection, peer: Peer, timeout: Duration) -> Self {
@@ -53,9 +53,12 @@ impl Link {
 
     pub fn to_cluster(mut cluster: Cluster, timeout: Duration) -> Self {
         let masters = std::mem::take(&mut cluster.masters);
-        Self::new(masters, Peer::Member(None), timeout, |portions, tell| {
-            talk_to_cluster(cluster, portions, tell)
-        })
+        Self::new(
+            masters,
+            Peer::Discovered(None),
+            timeout,
+            |portions, tell| talk_to_cluster(cluster, portions, tell),
+        )
     }
 
     fn new(
@@ -78,14 +81,15 @@ impl Link {
         }
     }
 
-    pub fn send(&mut self, commands: Vec<Cmd>) -> RedisResult<()> {
+    pub fn send(&mut self, commands: Vec<Cmd>) -> Result<()> {
         self.send_to(None, commands)
     }
 
-    fn send_to(&mut self, to: Option<Node>, commands: Vec<Cmd>) -> RedisResult<()> {
-        let (send, _) = self.thread.as_ref().ok_or_else(late)?;
+    fn send_to(&mut self, to: Option<Node>, commands: Vec<Cmd>) -> Result<()> {
+        let (send, _) = self.thread.as_ref().ok_or_else(|| self.late())?;
         self.awaited += 1;
-        send.send(Portion { to, commands }).map_err(|_| late())
+        let sent = send.send(Portion { to, commands });
+        sent.map_err(|_| self.late())
     }
 
     /// Whether Redis has enough to do.
@@ -94,17 +98,21 @@ impl Link {
     }
 
     /// The reply to the oldest command without one.
-    pub fn receive(&mut self) -> RedisResult<Value> {
+    pub fn receive(&mut self) -> Result<Value> {
         if self.replies.is_empty() {
-            let (send, told) = self.thread.take().ok_or_else(late)?;
+            let (send, told) = self.thread.take().ok_or_else(|| self.late())?;
             self.replies = wait(self.timeout, &told)?;
             self.thread = Some((send, told));
             self.awaited -= 1;
         }
         let reply = self.replies.pop_front();
-        reply
-            .unwrap_or_else(|| Err((ErrorKind::Client, "a reply is missing").into()))?
-            .extract_error()
+        let reply = reply.unwrap_or(Err(Error::ReplyMissing))?;
+        Ok(reply.extract_error()?)
+    }
+
+    /// What comes of a wait that is over.
+    fn late(&self) -> Error {
+        Error::TimedOut(self.timeout)
     }
 
     /// Of keys the first that each master serves, by number.
@@ -138,8 +146,8 @@ impl Link {
     pub fn scan(
         &mut self,
         scan: impl Fn(u64) -> Cmd,
-        mut read: impl FnMut(Value) -> RedisResult<u64>,
-    ) -> RedisResult<()> {
+        mut read: impl FnMut(Value) -> Result<u64>,
+    ) -> Result<()> {
         let peer = self.peer.clone();
         let nodes: Vec<_> = match &self.masters[..] {
             [] => vec![None],
@@ -150,7 +158,7 @@ impl Link {
         };
         for master in nodes {
             if let Some(Node { host, port }) = &master {
-                self.peer = Peer::Member(Some(format!("{host}:{port}")));
+                self.peer = Peer::Discovered(Some(format!("{host}:{port}")));
             }
             let (mut cursor, mut calls) = (0, 0);
             loop {
@@ -167,10 +175,10 @@ impl Link {
 }
 
 /// The next cursor of a SCAN, which comes to an end.
-pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> RedisResult<u64> {
+pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> Result<u64> {
     *calls += 1;
     if next != 0 && (next == cursor || *calls > MOST_CALLS) {
-        return Err((ErrorKind::Client, "a SCAN does not end").into());
+        return Err(Error::EndlessScan);
     }
     Ok(next)
 }
@@ -179,7 +187,7 @@ fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Se
     let mut in_flight = VecDeque::new();
     loop {
         // Behind a command that went out in part, Redis would take the next one for the rest of it.
-        while in_flight.len() < IN_FLIGHT && in_flight.back().is_none_or(RedisResult::is_ok) {
+        while in_flight.len() < IN_FLIGHT && in_flight.back().is_none_or(Result::is_ok) {
             let next = match in_flight.is_empty() {
                 true => portions.recv().ok(),
                 false => portions.try_recv().ok(),
@@ -192,7 +200,7 @@ fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Se
                 command.write_packed_command(&mut packed);
             }
             let sent = connection.send_packed_command(&packed);
-            in_flight.push_back(sent.map(|()| commands.len()));
+            in_flight.push_back(sent.map(|()| commands.len()).map_err(Error::from));
         }
         let replies = match in_flight.pop_front() {
             Some(Ok(count)) => received(&mut connection, count),
@@ -208,9 +216,9 @@ fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Se
 /// Tells the replies, and whether there is to be a next portion: a removal must not go out behind the back of a run that
 /// takes this exchange for failed.
 fn go_on(tell: &Sender<Replies>, replies: Replies) -> bool {
-    let failed = |reply: &RedisResult<Value>| {
+    let failed = |reply: &Result<Value>| {
         let error = reply.as_ref().err();
-        error.is_some_and(|error| !trouble::is_refusal(error))
+        error.is_some_and(|error| error.refusal().is_none())
     };
     let failed = replies.iter().any(failed);
     tell.send(replies).is_ok() && !failed
@@ -219,8 +227,8 @@ fn go_on(tell: &Sender<Replies>, replies: Replies) -> bool {
 /// As many replies, or up to the error that ends them.
 fn received(connection: &mut Connection, count: usize) -> Replies {
     let mut replies = Replies::new();
-    while replies.len() < count && replies.back().is_none_or(RedisResult::is_ok) {
-        replies.push_back(connection.recv_response());
+    while replies.len() < count && replies.back().is_none_or(Result::is_ok) {
+        replies.push_back(connection.recv_response().map_err(Error::from));
     }
     replies
 }
@@ -280,7 +288,7 @@ mod tests {
         drop(send);
         let (tell, told) = channel();
         talk_to_one(connection, portions, tell);
-        let failed = |replies: Replies| replies.iter().any(RedisResult::is_err);
+        let failed = |replies: Replies| replies.iter().any(Result::is_err);
         assert!(told.iter().any(failed));
         server.join().unwrap()
     }

@@ -3,29 +3,30 @@
 //! Redis serves live calls meanwhile: no command here walks more than a few thousand members, and only a few are in
 //! flight at a time.
 
-mod bounded;
 mod cluster;
+mod connect;
+mod deadline;
+mod error;
+mod explain;
 mod identity;
 mod link;
 mod read;
 mod sentinel;
 mod servers;
-mod trouble;
 mod url;
 mod write;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::RedisResult;
-
 use crate::failure::Failure;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
 use crate::shown::Shown;
+use error::PeerError;
+use explain::{explain, warning_of_replica};
 use link::Link;
 pub use servers::{Access, Servers, Topology};
-use trouble::Trouble;
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
 
@@ -56,7 +57,7 @@ impl<'a> Store<'a> {
 
     /// Reads every set under the prefix whose domain is in scope.
     pub fn read(&mut self, rules: &Rules) -> Result<Sets, Failure> {
-        let (sets, others) = self.retrying(|link| read::sets(link, rules))??;
+        let (sets, others) = self.retrying(|link| read::sets(link, rules))?;
         self.warnings.extend(others.iter().map(|key| {
             format!(
                 "{} is no set, so it was left alone; --exclude-domain leaves it out for good",
@@ -84,7 +85,7 @@ impl<'a> Store<'a> {
             link.send(ones.iter().map(add).collect())?;
             for _ in ones {
                 match link.receive() {
-                    Err(error) if !trouble::is_wrong_type(&error) => return Err(error),
+                    Err(error) if !error.is_wrong_type() => return Err(error),
                     _ => {}
                 }
             }
@@ -117,21 +118,21 @@ impl<'a> Store<'a> {
     /// Does a job that may be begun again, over a new connection where the old one broke.
     fn retrying<T>(
         &mut self,
-        mut job: impl FnMut(&mut Link) -> RedisResult<T>,
+        mut job: impl FnMut(&mut Link) -> error::Result<T>,
     ) -> Result<T, Failure> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(100);
         for tried in 0.. {
-            let trouble = match self.try_once(&mut job) {
+            let error = match self.try_once(&mut job) {
                 Ok(done) => return Ok(done),
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
             self.link = None;
             if !self
                 .servers
-                .worth_another_try(&trouble, tried, started.elapsed())
+                .worth_another_try(&error, tried, started.elapsed())
             {
-                return Err(trouble::explain(&trouble, self.servers));
+                return Err(explain(error, self.servers));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -141,21 +142,18 @@ impl<'a> Store<'a> {
 
     fn try_once<T>(
         &mut self,
-        job: &mut impl FnMut(&mut Link) -> RedisResult<T>,
-    ) -> Result<T, Trouble> {
+        job: &mut impl FnMut(&mut Link) -> error::Result<T>,
+    ) -> Result<T, PeerError> {
         let link = match &mut self.link {
             Some(link) => link,
-            none => none.insert(self.servers.connect(self.prefix, self.access)?),
+            none => none.insert(connect::connect(self.servers, self.prefix, self.access)?),
         };
         if link.is_replica {
-            let warning = trouble::warning_of_replica(&link.peer, self.servers);
+            let warning = warning_of_replica(&link.peer, self.servers);
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
-        job(link).map_err(|error| Trouble {
-            error,
-            with: link.peer.clone(),
-        })
+        job(link).map_err(|error| link.peer.error(error))
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use redis::{Cmd, ErrorKind, RedisResult, Value};
+use redis::{Cmd, Value};
 
+use super::COMMAND;
+use super::error::{Error, Result};
 use super::link::{Link, advanced};
-use super::{COMMAND, trouble};
-use crate::failure::Failure;
 use crate::index::Index;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
@@ -26,18 +26,13 @@ const SIZES: usize = 1_000;
 /// Of keys: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
 
-type Read = Result<(Sets, Vec<Arc<[u8]>>), Failure>;
-
 /// The sets, and the keys that hold something else.
-pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
+pub fn sets(link: &mut Link, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
     let mut sets = Sets::new(rules.user_case);
     let mut others = Vec::new();
     // SSCAN may report a member twice.
     let mut seen = Index::default();
-    let mut ahead = match parts(link, rules, &mut sets, &mut others)? {
-        Ok(parts) => parts,
-        Err(failure) => return Ok(Err(failure)),
-    };
+    let mut ahead = parts(link, rules, &mut sets, &mut others)?;
     let mut in_flight = VecDeque::new();
     loop {
         // Redis goes on with the next portion while this one is read.
@@ -47,11 +42,11 @@ pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
             in_flight.extend(portion);
         }
         let Some(part) = in_flight.pop_front() else {
-            return Ok(Ok((sets, others)));
+            return Ok((sets, others));
         };
         let (members, next) = match link.receive().and_then(|reply| part.read(reply)) {
             Ok(read) => read,
-            Err(error) if trouble::is_wrong_type(&error) => {
+            Err(error) if error.is_wrong_type() => {
                 others.push(part.key_in(&sets).clone());
                 (Vec::new(), None)
             }
@@ -61,13 +56,10 @@ pub fn sets(link: &mut Link, rules: &Rules) -> RedisResult<Read> {
             ahead.push_front(Part { share, ..part });
         }
         for member in members {
-            let added = match part.share {
+            match part.share {
                 Share::Whole(_) => sets.add_member(part.key, &member).map(drop),
                 Share::From { .. } => sets.add_once(&mut seen, part.key, &member),
-            };
-            if let Err(failure) = added {
-                return Ok(Err(failure));
-            }
+            }?;
         }
     }
 }
@@ -112,7 +104,7 @@ impl Part {
     }
 
     /// The members, and what is left to read.
-    fn read(&self, reply: Value) -> RedisResult<(Vec<Vec<u8>>, Option<Share>)> {
+    fn read(&self, reply: Value) -> Result<(Vec<Vec<u8>>, Option<Share>)> {
         match self.share {
             Share::Whole(_) => Ok((redis::from_redis_value(reply)?, None)),
             Share::From { cursor, mut calls } => {
@@ -131,7 +123,7 @@ fn parts(
     rules: &Rules,
     sets: &mut Sets,
     others: &mut Vec<Arc<[u8]>>,
-) -> RedisResult<Result<VecDeque<Part>, Failure>> {
+) -> Result<VecDeque<Part>> {
     let mut parts = VecDeque::new();
     let keys = keys(link, rules)?;
     let mut ahead = keys.chunks(SIZES);
@@ -143,7 +135,7 @@ fn parts(
         }
         let members = match link.receive() {
             Ok(members) => redis::from_redis_value(members)?,
-            Err(error) if trouble::is_wrong_type(&error) => {
+            Err(error) if error.is_wrong_type() => {
                 others.push(key.clone());
                 continue;
             }
@@ -156,12 +148,10 @@ fn parts(
                 calls: 0,
             },
         };
-        match sets.add_key(key.clone(), &key[rules.prefix.len()..]) {
-            Ok(key) => parts.push_back(Part { key, share }),
-            Err(failure) => return Ok(Err(failure)),
-        }
+        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
+        parts.push_back(Part { key, share });
     }
-    Ok(Ok(parts))
+    Ok(parts)
 }
 
 fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
@@ -176,7 +166,7 @@ fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
 }
 
 /// The keys under the prefix in scope, each once: SCAN may report one twice.
-fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Arc<[u8]>>> {
+fn keys(link: &mut Link, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
     let mut pattern = glob_escaped(&rules.prefix);
     pattern.push(b'*');
     let (mut found, mut bytes) = (HashSet::<_, RandomState>::default(), 0);
@@ -200,8 +190,7 @@ fn keys(link: &mut Link, rules: &Rules) -> RedisResult<Vec<Arc<[u8]>>> {
                 }
             }
             if bytes > MOST_BYTES {
-                let why = "there are more than a million keys under --prefix";
-                return Err((ErrorKind::Client, why).into());
+                return Err(Error::TooManyKeys);
             }
             Ok(cursor)
         },
@@ -230,7 +219,7 @@ fn command(name: &str, key: &[u8]) -> Cmd {
 }
 
 /// A reply of SCAN or SSCAN.
-fn page(reply: Value) -> RedisResult<(u64, Vec<Vec<u8>>)> {
+fn page(reply: Value) -> Result<(u64, Vec<Vec<u8>>)> {
     Ok(redis::from_redis_value(reply)?)
 }
 

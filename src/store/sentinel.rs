@@ -1,36 +1,30 @@
 //! Redis Sentinel: which server is the master now.
 
-use redis::{
-    ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, RedisResult,
-};
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 
-use super::bounded::within;
+use super::deadline::within;
+use super::error::{Error, Refusal, Result};
 use super::servers::Servers;
 
 /// The master, from the first sentinel that knows it. It is reached as the sentinel is: TLS, user, password, database.
-pub fn master(servers: &Servers, name: &str) -> RedisResult<ConnectionInfo> {
-    let unknown = || RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, "unknown"));
-    let mut failed: Option<RedisError> = None;
+pub fn master(servers: &Servers, name: &str) -> Result<ConnectionInfo> {
+    let mut failed: Option<Error> = None;
     for sentinel in &servers.infos {
         let error = match ask(servers, sentinel, name) {
             Ok(Some(address)) => return Ok(sentinel.clone().set_addr(at(sentinel, address))),
-            Ok(None) => unknown(),
+            Ok(None) => Error::UnknownMaster,
             Err(error) => error,
         };
         // What one that answers says is the better explanation.
-        if failed.as_ref().is_none_or(RedisError::is_io_error) {
+        if failed.as_ref().is_none_or(Error::is_of_the_connection) {
             failed = Some(error);
         }
     }
-    Err(failed.unwrap_or_else(unknown))
+    Err(failed.unwrap_or(Error::UnknownMaster))
 }
 
 /// Most sentinels have no password of their own, and refuse one.
-fn ask(
-    servers: &Servers,
-    sentinel: &ConnectionInfo,
-    name: &str,
-) -> RedisResult<Option<(String, u16)>> {
+fn ask(servers: &Servers, sentinel: &ConnectionInfo, name: &str) -> Result<Option<(String, u16)>> {
     let mut question = redis::cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
     let asked = |settings| {
@@ -38,7 +32,7 @@ fn ask(
         let (mut connection, question) = (servers.open(&sentinel)?, question.clone());
         within(servers.patience().timeout, move || {
             question.query(&mut connection)
-        })?
+        })
     };
     let bare = RedisConnectionInfo::default().set_skip_set_lib_name();
     let login = sentinel.redis_settings().clone().set_db(0);
@@ -48,8 +42,11 @@ fn ask(
     }
 }
 
-fn wants_login(error: &RedisError) -> bool {
-    matches!(error.code(), Some("NOAUTH" | "NOPERM"))
+fn wants_login(error: &Error) -> bool {
+    matches!(
+        error.refusal(),
+        Some(Refusal::WantsLogin | Refusal::Forbidden)
+    )
 }
 
 fn at(sentinel: &ConnectionInfo, (host, port): (String, u16)) -> ConnectionAddr {

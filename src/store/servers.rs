@@ -1,19 +1,13 @@
-//! Where the sets are, as `--redis` says it, and the ways there: one server, a cluster, a master named by sentinels.
-//! Every wait has a bound.
+//! Where the sets are, as `--redis` says it, and a connection to one server. Every wait has a bound.
 
 use std::path::Path;
 use std::time::Duration;
 
-use redis::{
-    Client, Connection, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError, RedisResult,
-    TlsCertificates,
-};
+use redis::{Client, Connection, ConnectionInfo, RedisConnectionInfo, TlsCertificates};
 
-use super::bounded::within;
-use super::identity::{self, Identity};
-use super::link::Link;
-use super::trouble::{self, Peer, Trouble};
-use super::{cluster, sentinel, url};
+use super::deadline::within;
+use super::error::{Error, Peer, PeerError, Result};
+use super::{identity, url};
 use crate::failure::Failure;
 use crate::kamailio::{Patience, trusted};
 use crate::password::Password;
@@ -55,7 +49,7 @@ impl Servers {
         password: Option<&str>,
         ca: Option<&Path>,
         patience: Patience,
-    ) -> Result<Self, Failure> {
+    ) -> std::result::Result<Self, Failure> {
         if topology == Topology::One && urls.len() > 1 {
             return Err(Failure::usage(
                 "--redis is given several times, which is for clusters and sentinels only",
@@ -65,9 +59,9 @@ impl Servers {
         let infos = urls
             .iter()
             .map(|url| url::parse(url, password))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<std::result::Result<Vec<_>, _>>()?;
         if topology == Topology::Cluster {
-            cluster::check(&infos)?;
+            url::check_cluster(&infos)?;
         }
         if ca.is_some() && !infos.iter().any(url::has_tls) {
             return Err(
@@ -108,68 +102,32 @@ impl Servers {
 
     /// A broken connection is tried again `--retries` times. A cluster or a sentinel needs seconds to put another
     /// master in the place of a dead one: that is waited for, as long as `--timeout`.
-    pub fn worth_another_try(&self, trouble: &Trouble, tried: u32, elapsed: Duration) -> bool {
-        let broken = trouble::is_broken(&trouble.error);
-        match trouble.with {
-            Peer::Named => tried < self.patience.retries && broken,
-            Peer::Member(_) => {
+    pub fn worth_another_try(
+        &self,
+        PeerError { error, peer }: &PeerError,
+        tried: u32,
+        elapsed: Duration,
+    ) -> bool {
+        let is_broken = error.is_broken();
+        match peer {
+            Peer::Configured => tried < self.patience.retries && is_broken,
+            Peer::Discovered(_) => {
                 self.patience.retries > 0
                     && elapsed < self.patience.timeout
-                    && (broken || trouble::is_failing_over(&trouble.error))
+                    && (is_broken || error.is_failing_over())
             }
         }
     }
 
-    /// `prefix` is that of the sets.
-    pub fn connect(&self, prefix: &[u8], access: Access) -> Result<Link, Trouble> {
-        match &self.topology {
-            Topology::One => self.connect_to_one(&self.infos[0], Peer::Named, prefix, access),
-            Topology::Cluster => cluster::connect(self),
-            Topology::Sentinel(name) => {
-                let master = sentinel::master(self, name).map_err(Trouble::with_named)?;
-                let peer = Peer::Member(Some(master.addr().to_string()));
-                self.connect_to_one(&master, peer, prefix, access)
-            }
-        }
-    }
-
-    /// A server that holds all sets, unless it is a replica and the run may write.
-    fn connect_to_one(
-        &self,
-        info: &ConnectionInfo,
-        peer: Peer,
-        prefix: &[u8],
-        access: Access,
-    ) -> Result<Link, Trouble> {
-        let timeout = self.patience.timeout;
-        let other = |what: &str| {
-            let kind = ErrorKind::InvalidClientConfig;
-            Err((kind, "not a server", what.to_owned()).into())
-        };
-        identity::identify(|| self.open(info), prefix, timeout)
-            .and_then(|(connection, identity)| match identity {
-                Identity::ClusterNode => other("cluster"),
-                Identity::Sentinel => other("sentinel"),
-                Identity::Replica if access == Access::Change => Err(trouble::replica()),
-                Identity::Replica | Identity::Server => {
-                    let mut link = Link::to_one(connection, peer.clone(), timeout);
-                    link.is_replica = identity == Identity::Replica;
-                    Ok(link)
-                }
-            })
-            .map_err(|error| Trouble { error, with: peer })
-    }
-
-    pub(super) fn open(&self, info: &ConnectionInfo) -> RedisResult<Connection> {
+    pub(super) fn open(&self, info: &ConnectionInfo) -> Result<Connection> {
         self.log_in(info)
             .map_err(|error| self.rejection(info, &error).unwrap_or(error))
     }
 
     /// What Redis says when it rejects every client. The redis crate drops these words when AUTH fails, or when the
     /// connection breaks before the last reply; a client that does not log in gets them too.
-    fn rejection(&self, info: &ConnectionInfo, error: &RedisError) -> Option<RedisError> {
-        let is_broken = error.is_connection_dropped() && !error.is_connection_refusal();
-        if error.kind() != ErrorKind::AuthenticationFailed && !is_broken {
+    fn rejection(&self, info: &ConnectionInfo, error: &Error) -> Option<Error> {
+        if !matches!(error, Error::WrongLogin | Error::Broken(_)) {
             return None;
         }
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -177,13 +135,13 @@ impl Servers {
         identity::rejection(self.log_in(&bare).ok()?, self.patience.timeout)
     }
 
-    fn log_in(&self, info: &ConnectionInfo) -> RedisResult<Connection> {
+    fn log_in(&self, info: &ConnectionInfo) -> Result<Connection> {
         let client = match self.certificates() {
             Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
             None => Client::open(info.clone())?,
         };
         let timeout = self.patience.timeout;
-        let connection = within(timeout, move || client.get_connection_with_timeout(timeout))??;
+        let connection = within(timeout, move || client.get_connection_with_timeout(timeout))?;
         connection.set_read_timeout(Some(timeout))?;
         connection.set_write_timeout(Some(timeout))?;
         Ok(connection)

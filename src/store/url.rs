@@ -73,3 +73,28 @@ pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failur
 pub fn has_tls(info: &ConnectionInfo) -> bool {
     matches!(info.addr(), ConnectionAddr::TcpTls { .. })
 }
+
+/// Whether the URLs can be those of a cluster, which the redis crate finds out when it connects.
+pub fn check_cluster(infos: &[ConnectionInfo]) -> Result<(), Failure> {
+    let usage = |why: &str| Err(Failure::usage(format!("--redis-cluster: {why}")));
+    let secure = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    let settings = |info: &ConnectionInfo| info.redis_settings().clone();
+    let same = |info: &ConnectionInfo| {
+        let (one, first) = (settings(info), settings(&infos[0]));
+        secure(info) == secure(&infos[0])
+            && (one.username(), one.password()) == (first.username(), first.password())
+    };
+    if infos
+        .iter()
+        .any(|info| matches!(info.addr(), ConnectionAddr::Unix(_)))
+    {
+        return usage("a cluster is reached over TCP, not over a unix socket");
+    }
+    if infos.iter().any(|info| settings(info).db() != 0) {
+        return usage("a Redis Cluster has database 0 only");
+    }
+    if !infos.iter().all(same) {
+        return usage("every URL must have the same scheme, user and password");
+    }
+    Ok(())
+}

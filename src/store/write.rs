@@ -3,10 +3,11 @@
 use std::iter::repeat_n;
 use std::ops::Range;
 
-use redis::{Cmd, RedisResult};
+use redis::Cmd;
 
+use super::COMMAND;
+use super::error::Result;
 use super::link::Link;
-use super::{COMMAND, trouble};
 use crate::failure::Failure;
 
 /// How many members one SREM or SADD names.
@@ -85,7 +86,7 @@ impl<'a> Write<'a> {
     }
 
     /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another link it may be called again.
-    pub fn send(&mut self, link: &mut Link, may_go_on: &dyn Fn() -> bool) -> RedisResult<()> {
+    pub fn send(&mut self, link: &mut Link, may_go_on: &dyn Fn() -> bool) -> Result<()> {
         while let Some(batch) = self.next_batch()
             && may_go_on()
         {
@@ -107,7 +108,7 @@ impl<'a> Write<'a> {
         Some(start..start + length)
     }
 
-    fn exchange(&mut self, batch: Range<usize>, link: &mut Link) -> RedisResult<()> {
+    fn exchange(&mut self, batch: Range<usize>, link: &mut Link) -> Result<()> {
         let batch = &mut self.commands[batch];
         let before: Vec<_> = batch.iter().map(|command| command.fate).collect();
         batch
@@ -123,9 +124,9 @@ impl<'a> Write<'a> {
         for (command, before) in batch.iter_mut().zip(before) {
             match link.receive() {
                 Ok(_) => command.fate = Fate::Done,
-                Err(error) if trouble::is_wrong_type(&error) => command.fate = Fate::WrongType,
+                Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a link that broke may have been.
-                Err(error) if trouble::is_refusal(&error) => {
+                Err(error) if error.refusal().is_some() => {
                     command.fate = before;
                     refused = refused.and(Err(error));
                 }

@@ -4,6 +4,7 @@ mod access;
 mod cluster;
 mod cluster_slots;
 mod identity;
+mod refusals;
 mod replica;
 mod sentinel;
 pub mod tls;

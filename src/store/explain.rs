@@ -1,0 +1,255 @@
+//! What to tell the administrator when Redis will not or cannot, and the hint that helps.
+
+use std::time::Duration;
+
+use super::error::{Error, Peer, PeerError, Refusal};
+use super::servers::{Servers, Topology};
+use crate::failure::Failure;
+use crate::shown::{CHECK_THE_NAME, Shown};
+
+/// Hints that fit more than one error.
+const NO_PASSWORD: &str = "put it into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
+const WRONG_PASSWORD: &str =
+    "see --redis-password-file, and the user in the URL; ACL LIST in redis-cli shows who there is";
+const TLS: &str = "rediss:// is with TLS, redis:// is without it";
+const SOMETHING_ELSE: &str = "is that a Redis? Something in between may change what it says";
+const NO_BOARD: &str = "that is no presence board: look at what the sets under --prefix hold";
+
+pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failure {
+    let topology = &servers.topology;
+    let failure = |what: &str| Failure::new(format!("{}: {what}", named(&peer, servers)));
+    match error {
+        Error::Refused(refusal, words) => refused(refusal, &words, &peer, servers),
+        Error::WrongLogin => wrong_login(&peer, servers),
+        Error::TimedOut(waited) => {
+            let waited = humantime::format_duration(passed(waited, servers));
+            let failure = failure(&format!("no answer within {waited}"));
+            match (&peer, topology) {
+                (_, Topology::One) | (Peer::Configured, Topology::Sentinel(_)) => {
+                    failure.hint(overloaded(servers))
+                }
+                _ => failure.hint(announced(topology)),
+            }
+        }
+        Error::NotListening(words) | Error::Unreachable(words) => {
+            failure(&format!("cannot connect ({words})")).hint(where_to_look(&peer, topology))
+        }
+        Error::NoSuchName(words) => {
+            failure(&format!("its name does not resolve ({words})")).hint(CHECK_THE_NAME)
+        }
+        Error::Broken(words) => failure(&format!("the connection broke ({words})"))
+            .hint(format!("does it run stably? And {TLS}")),
+        Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
+        Error::Untrusted(words) => {
+            Failure::distrust(&named(&peer, servers), &words, "--redis-ca")
+        }
+        Error::NoTls => failure("what answers does not speak TLS").hint(TLS),
+        Error::Foreign => failure("what answers does not speak the protocol of Redis")
+            .hint(format!("is the address right? And {TLS}")),
+        Error::NoRoute(words) => failure(&words).hint(SOMETHING_ELSE),
+        Error::UnknownMaster => {
+            failure("they know no master of the name given with --redis-sentinel")
+                .hint("redis-cli -p 26379 SENTINEL MASTERS tells the names")
+        }
+        Error::ClusterNode => failure("it is a node of a Redis Cluster, and holds a part of the sets only")
+            .hint(instead_of_one(topology)),
+        Error::Sentinel => {
+            failure("it is a sentinel, and holds no sets").hint(instead_of_a_sentinel(topology))
+        }
+        Error::ReplyTooLarge => failure("its reply is too large to be one").hint(SOMETHING_ELSE),
+        Error::EndlessScan => failure("a SCAN does not end").hint(SOMETHING_ELSE),
+        Error::TooManyKeys => {
+            failure("there are more than a million keys under --prefix").hint(SOMETHING_ELSE)
+        }
+        Error::ReplyMissing => failure("a reply is missing").hint(SOMETHING_ELSE),
+        Error::TooManyUsers(failure) => failure.hint(NO_BOARD),
+        Error::Other(words) => failure(&words),
+    }
+}
+
+/// Redis answers, and refuses.
+fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Failure {
+    let topology = &servers.topology;
+    let failure = |what: &str| Failure::new(format!("{}: {what}", named(peer, servers)));
+    match refusal {
+        Refusal::WantsLogin => failure("it wants a password").hint(NO_PASSWORD),
+        Refusal::WrongLogin => wrong_login(peer, servers),
+        Refusal::Forbidden => failure(&format!("the ACL forbids it ({words})"))
+            .hint(smallest_rule(topology)),
+        Refusal::NoSuchDatabase => failure(&format!("it has no such database ({words})"))
+            .hint("databases in redis.conf says how many there are, 16 by default: 0 to 15"),
+        Refusal::TooManyClients => failure("it has as many clients as it may have (maxclients)").hint(
+            "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli tells who they are, once there is room",
+        ),
+        Refusal::NoCluster => {
+            failure("it is no node of a Redis Cluster").hint("leave out --redis-cluster")
+        }
+        Refusal::Replica => failure("it is a replica, and may be behind its master")
+            .hint(where_the_master_is(topology)),
+        Refusal::Loading => failure("it is still loading its data")
+            .hint("nothing is wrong: try again when it is done"),
+        Refusal::OutOfMemory => failure("it is out of memory (maxmemory), so nothing can be added")
+            .hint("raise maxmemory: without room to add, kamonline removes nobody, since it could not put them back"),
+        Refusal::CannotSave => failure(words)
+            .hint("it stopped taking writes because it cannot save to disk: see its log"),
+        Refusal::ClusterDown => failure(&format!("the cluster is down ({words})"))
+            .hint("redis-cli --cluster check HOST:PORT tells which slots have no master"),
+        Refusal::UnknownCommand => unknown_command(words, peer, servers),
+        Refusal::TooFewReplicas => failure("it takes no writes while it has too few replicas").hint(
+            "min-replicas-to-write in redis.conf says how many it wants; INFO replication in redis-cli tells how many there are",
+        ),
+        Refusal::Busy => failure("a script keeps it busy")
+            .hint("try again when it is done; SCRIPT KILL in redis-cli ends it if it does not"),
+        Refusal::Moved if *topology == Topology::Cluster => {
+            failure(&format!("a slot moves again and again ({words})"))
+                .hint("redis-cli --cluster check HOST:PORT tells whether a slot is on its way to another master")
+        }
+        Refusal::Moved => {
+            failure("it is a node of a Redis Cluster, and holds a part of the sets only")
+                .hint(instead_of_one(topology))
+        }
+        Refusal::WrongType | Refusal::ProtectedMode | Refusal::Passing | Refusal::Other => failure(words),
+    }
+}
+
+fn wrong_login(peer: &Peer, servers: &Servers) -> Failure {
+    Failure::new(format!(
+        "{}: it does not accept the user or the password",
+        named(peer, servers)
+    ))
+    .hint(format!("{WRONG_PASSWORD}{}", servers.password_doubt()))
+}
+
+fn unknown_command(words: &str, peer: &Peer, servers: &Servers) -> Failure {
+    let failure = |what: &str| Failure::new(format!("{}: {what}", named(peer, servers)));
+    let is_sentinel_asked =
+        matches!(servers.topology, Topology::Sentinel(_)) && *peer == Peer::Configured;
+    if words.contains("SCARD") {
+        return failure(&format!("it does not know SCARD ({words})"))
+            .hint("is it a sentinel? Then add --redis-sentinel MASTER. If not, rename-command in redis.conf must leave SCARD as it is");
+    }
+    if is_sentinel_asked {
+        return failure("what answers is no sentinel").hint(
+            "with --redis-sentinel, --redis names the sentinels: their port is 26379 by default",
+        );
+    }
+    failure(&format!("it refuses a command that is needed ({words})"))
+        .hint("rename-command in redis.conf, or a proxy in between, must leave SCAN, SCARD, SMEMBERS, SSCAN, SREM and SADD as they are")
+}
+
+/// The whole times `--timeout` that the wait took: each wait inside it ends with one.
+fn passed(waited: Duration, servers: &Servers) -> Duration {
+    let timeout = servers.patience().timeout;
+    let times = waited.as_nanos() / timeout.as_nanos().max(1);
+    timeout.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX).max(1))
+}
+
+/// When whom `--redis` names does not answer.
+fn overloaded(servers: &Servers) -> &'static str {
+    // Without TLS Redis waits for the rest of what it takes for a command.
+    match servers.with_tls() {
+        true => {
+            "does it speak TLS on that port? If so, is it overloaded, stopped, or behind a firewall? --timeout gives it longer"
+        }
+        false => {
+            "is it overloaded, stopped, or behind a firewall? Try redis-cli ping; --timeout gives it longer"
+        }
+    }
+}
+
+fn instead_of_one(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "give --redis the nodes, with --redis-cluster in the place of --redis-sentinel"
+        }
+        _ => "add --redis-cluster",
+    }
+}
+
+fn instead_of_a_sentinel(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "sentinel monitor in the configuration of the sentinels must name the port of a server"
+        }
+        _ => "add --redis-sentinel MASTER; redis-cli -p 26379 SENTINEL MASTERS tells the names",
+    }
+}
+
+/// What a run that only reads tells of a replica.
+pub fn warning_of_replica(peer: &Peer, servers: &Servers) -> String {
+    let Failure { message, hint, .. } = explain(peer.error(Error::replica()), servers);
+    format!("{message}; {}", hint.unwrap_or_default())
+}
+
+fn named(peer: &Peer, servers: &Servers) -> String {
+    let shown = servers.shown();
+    match (&servers.topology, peer) {
+        (Topology::One, _) => format!("Redis at {shown}"),
+        (Topology::Cluster, Peer::Discovered(Some(address))) => {
+            format!(
+                "Redis at {}, a master of the cluster",
+                Shown(address.as_bytes())
+            )
+        }
+        (Topology::Cluster, _) => format!("the Redis Cluster of {shown}"),
+        (Topology::Sentinel(name), Peer::Discovered(address)) => format!(
+            "Redis at {}, which the sentinels call master of {}",
+            Shown(address.as_deref().unwrap_or_default().as_bytes()),
+            Shown(name.as_bytes())
+        ),
+        (Topology::Sentinel(_), Peer::Configured) => format!("the sentinels at {shown}"),
+    }
+}
+
+fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
+    match (topology, peer) {
+        (Topology::One, _) => {
+            "is Redis running, and is this its address (bind, port, unixsocket in redis.conf)?"
+        }
+        (Topology::Cluster, Peer::Configured) => {
+            "does any of these nodes run? Name several with --redis"
+        }
+        (Topology::Cluster, _) => {
+            "either it is down and no replica took its place (redis-cli --cluster check HOST:PORT tells), or the address that it announces cannot be reached from here (cluster-announce-ip in redis.conf)"
+        }
+        (Topology::Sentinel(_), Peer::Configured) => {
+            "does any of these sentinels run? Their port is 26379 by default"
+        }
+        (Topology::Sentinel(_), _) => {
+            "either it is down and no replica took its place (redis-cli -p 26379 SENTINEL MASTERS tells), or the address that the sentinels tell cannot be reached from here (sentinel monitor in their configuration)"
+        }
+    }
+}
+
+/// When a master that others named does not answer.
+fn announced(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "can its address be reached from here? Sentinels tell the address that sentinel monitor in their configuration names, or replica-announce-ip in its redis.conf. If it can: is it overloaded or stopped?"
+        }
+        _ => {
+            "can all its nodes be reached from here, by the addresses that CLUSTER SLOTS in redis-cli shows? cluster-announce-ip in redis.conf sets them. If they can: is one overloaded or stopped?"
+        }
+    }
+}
+
+fn where_the_master_is(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Sentinel(_) => {
+            "the sentinels still call it master: redis-cli -p 26379 SENTINEL MASTERS tells what they think"
+        }
+        _ => "give --redis the master (redis-cli role tells which it is), or use --redis-sentinel",
+    }
+}
+
+/// The smallest rules under which everything works; `tests/it/redis/access.rs` and `cluster_slots.rs` run under them.
+fn smallest_rule(topology: &Topology) -> &'static str {
+    match topology {
+        Topology::Cluster => {
+            "the ACL user needs, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +ping +asking"
+        }
+        _ => {
+            "the ACL user needs: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd, and +select for a database other than 0"
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What kamonline refuses of its own accord: it asks once, of a cluster and behind sentinels too.
+
+use std::time::{Duration, Instant};
+
+use crate::fault_table::{KEY, args, kamailio};
+use crate::lab::{End, Fault, Redis, RedisOptions, RedisProxy, Rule, Run, kamonline, until};
+
+/// Long enough to be asked many times.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn always(command: &'static str, fault: Fault) -> Rule {
+    Rule {
+        command,
+        times: 0..usize::MAX,
+        onwards: false,
+        fault,
+    }
+}
+
+fn says(answer: impl Into<Vec<u8>>) -> Fault {
+    Fault::Says(answer.into())
+}
+
+fn port(proxy: &RedisProxy) -> String {
+    let url = proxy.url();
+    let port = url.trim_end_matches("/0").rsplit(':').next();
+    port.unwrap().to_owned()
+}
+
+/// A Redis behind a proxy, which is reached as a cluster or by a sentinel.
+struct Site {
+    redis: Redis,
+    proxy: RedisProxy,
+    sentinel: Option<RedisProxy>,
+    timeout: Duration,
+}
+
+impl Site {
+    /// A cluster of one node, which announces the proxy.
+    fn cluster(rules: Vec<Rule>) -> Self {
+        let redis = Redis::with(RedisOptions {
+            extra: vec!["cluster-enabled yes".into()],
+            ..RedisOptions::default()
+        });
+        redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        until("the cluster is up", || {
+            redis.try_command(&["SADD", KEY, "100"]).is_ok()
+        });
+        let proxy = RedisProxy::new(&redis, rules);
+        redis.command(&["CONFIG", "SET", "cluster-announce-port", &port(&proxy)]);
+        Site {
+            redis,
+            proxy,
+            sentinel: None,
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// A sentinel that names the proxy.
+    fn sentinel(rules: Vec<Rule>) -> Self {
+        let redis = Redis::start();
+        let proxy = RedisProxy::new(&redis, rules);
+        let port = port(&proxy);
+        let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+        let sentinel = RedisProxy::new(&redis, vec![always("SENTINEL", says(master))]);
+        Site {
+            redis,
+            proxy,
+            sentinel: Some(sentinel),
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// The run, and how often the command came.
+    fn run(&self, command: &str) -> (Run, usize) {
+        let kamailio = kamailio();
+        let (url, topology) = match &self.sentinel {
+            None => (self.proxy.url(), "--redis-cluster"),
+            Some(sentinel) => (sentinel.url(), "--redis-sentinel=mymaster"),
+        };
+        self.redis.add_many(KEY, ["100", "gone"]);
+        let timeout = format!("--timeout={}s", self.timeout.as_secs());
+        let kamailio = kamailio.url();
+        let args = [&args(&kamailio, &url)[..], &[topology, &timeout]].concat();
+        (kamonline(&args), self.proxy.seen(command))
+    }
+}
+
+#[track_caller]
+fn is_asked_once(site: &Site, command: &str, seen: usize, said: &str) {
+    let started = Instant::now();
+    let (run, times) = site.run(command);
+    let run = run.expect(1);
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
+    assert_eq!(times, seen, "{}", run.stderr);
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_reply_too_large_to_be_one() {
+    let flood = || Fault::Before(End::Flood(b"*1000000000\r\n", b"$1\r\nk\r\n"));
+    let said = "its reply is too large to be one";
+    for site in [Site::cluster, Site::sentinel] {
+        is_asked_once(
+            &site(vec![always("SMEMBERS", flood())]),
+            "SMEMBERS",
+            1,
+            said,
+        );
+    }
+}
+
+#[test]
+fn a_scan_that_does_not_end() {
+    let scan = "*2\r\n$1\r\n7\r\n*0\r\n";
+    for site in [Site::cluster, Site::sentinel] {
+        let site = site(vec![always("SCAN", says(scan))]);
+        is_asked_once(&site, "SCAN", 2, "a SCAN does not end");
+    }
+}
+
+#[test]
+fn more_keys_than_a_site_has_domains() {
+    let keys = 3_000_000;
+    let mut scan = format!("*2\r\n$1\r\n0\r\n*{keys}\r\n").into_bytes();
+    for key in 0..keys {
+        scan.extend(format!("$14\r\nONLINE:{key:07}\r\n").into_bytes());
+    }
+    let said = "more than a million keys under --prefix";
+    for site in [Site::cluster, Site::sentinel] {
+        let site = site(vec![always("SCAN", says(scan.clone()))]);
+        is_asked_once(&site, "SCAN", 1, said);
+    }
+}
+
+#[test]
+fn a_slot_that_moves_again_and_again_needs_no_option_that_is_given() {
+    let redis = Redis::start();
+    let moved = |to: &str| {
+        vec![always(
+            "SCARD",
+            says(format!("-MOVED 1 127.0.0.1:{to}\r\n")),
+        )]
+    };
+    let mut nodes = vec![RedisProxy::new(&redis, vec![])];
+    for _ in 0..20 {
+        let to = port(nodes.last().unwrap());
+        nodes.push(RedisProxy::new(&redis, moved(&to)));
+    }
+    let mut site = Site::cluster(moved(&port(nodes.last().unwrap())));
+    site.timeout = Duration::from_secs(1);
+    let run = site.run("SCARD").0.expect(1);
+    assert!(
+        run.stderr.contains("a slot moves again and again"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        !run.stderr.contains("add --redis-cluster"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_master_that_is_none_is_not_told_as_an_option_that_is_given() {
+    let hello = |mode: &str| {
+        let fields = format!(
+            "*4\r\n$4\r\nmode\r\n${}\r\n{mode}\r\n$4\r\nrole\r\n$6\r\nmaster\r\n",
+            mode.len()
+        );
+        vec![always("HELLO", says(fields))]
+    };
+    for (mode, hint) in [
+        (
+            "cluster",
+            "--redis-cluster in the place of --redis-sentinel",
+        ),
+        (
+            "sentinel",
+            "sentinel monitor in the configuration of the sentinels",
+        ),
+    ] {
+        let run = Site::sentinel(hello(mode)).run("HELLO").0.expect(1);
+        assert!(run.stderr.contains(hint), "{}", run.stderr);
+        assert!(!run.stderr.contains("  hint: add"), "{}", run.stderr);
+    }
+}
