@@ -181,8 +181,9 @@ pub struct Cli {
 
     /// Further tries after a refused or broken connection
     ///
-    /// After 200 ms, then twice as long each time. Never after an answer that refuses, nor after a time-out: either may mean
-    /// that Kamailio is short of memory, and asking again would make it worse.
+    /// After 200 ms, then twice as long each time, up to 2 s. Never after an answer that refuses, nor after a time-out: either
+    /// may mean that Kamailio is short of memory, and asking again would make it worse. A cluster, or sentinels, may put
+    /// another master in the place of a dead one: unless N is 0, that is waited for, as long as --timeout.
     #[arg(help_heading = RUN, long, value_name = "N", default_value_t = 2)]
     pub retries: u32,
 

@@ -7,8 +7,9 @@ use crate::aor::UserCase;
 use crate::cli::{Cli, RpcArg};
 use crate::failure::Failure;
 use crate::guard::{EmptyDump, Guard, MaxRemoval};
-use crate::kamailio::{Patience, Registrar, Rpc};
+use crate::kamailio::{Registrar, Rpc};
 use crate::password::Password;
+use crate::peer::Deadlines;
 use crate::roll_call::Rules;
 use crate::scope::Scope;
 use crate::shown::without_secrets;
@@ -66,7 +67,7 @@ impl Config {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
-        let patience = Patience {
+        let deadlines = Deadlines {
             timeout: cli.timeout,
             retries: cli.retries,
         };
@@ -107,7 +108,7 @@ impl Config {
                 kamailio_password.as_deref(),
                 cli.kamailio_ca.as_deref(),
                 rpc,
-                patience,
+                deadlines,
             )
         };
         Ok(Self {
@@ -126,7 +127,7 @@ impl Config {
                 },
                 redis_password.as_deref(),
                 cli.redis_ca.as_deref(),
-                patience,
+                deadlines,
             )
             .map_err(|failure| split("redis", "%2C", failure))?,
             rules: Rules {

@@ -9,6 +9,8 @@
 //! - [`mod@apply`]: removes, adds, and takes a removal back; [`second_look`]: whether it is kept
 //! - [`aor`]: the vocabulary, and how users are matched
 //! - [`report`]: what was found and done, told
+//! - [`peer`]: what Redis and Kamailio share: deadlines, further tries, certificates; [`limits`]: every bound on what they
+//!   can make us keep or wait
 //!
 //! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`style`], [`failure`], [`waiting`].
 
@@ -24,10 +26,12 @@ pub mod failure;
 pub mod guard;
 pub mod index;
 pub mod kamailio;
+pub mod limits;
 pub mod names;
 pub mod notice;
 pub mod outcome;
 pub mod password;
+pub mod peer;
 pub mod plan;
 pub mod registered;
 pub mod report;

@@ -9,10 +9,8 @@ use reqwest::blocking::Response;
 
 use super::{Command, Rpc};
 use crate::failure::Failure;
+use crate::limits::{CLOSED_SOON, REFUSAL_BYTES};
 use crate::shown::{CHECK_THE_NAME, NO_SUCH_NAME, Shown, without_number};
-
-/// A Kamailio that ran out of private memory closes the connection too, but only after 120 s of silence.
-const SOON: Duration = Duration::from_secs(10);
 
 /// Why there is no dump.
 #[derive(Debug)]
@@ -112,7 +110,7 @@ impl Broken {
     pub fn worth_another_try(&self, elapsed: Duration) -> bool {
         match self {
             Broken::Unreachable { soon_again, .. } => *soon_again,
-            Broken::Silent => elapsed < SOON,
+            Broken::Silent => elapsed < CLOSED_SOON,
             Broken::CutOff => true,
             _ => false,
         }
@@ -279,7 +277,7 @@ fn own_words(body: &[u8]) -> Option<&[u8]> {
 pub fn start(response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     // What cannot be read any more cannot be told: the status stands for itself.
-    let _ = response.take(64 << 10).read_to_end(&mut body);
+    let _ = response.take(REFUSAL_BYTES).read_to_end(&mut body);
     body
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
-use reqwest::tls::Certificate;
 
 use crate::failure::Failure;
 use crate::password::Password;
+use crate::peer::trusted;
 
 /// For HTTP Basic.
 pub struct Login {
@@ -55,17 +55,6 @@ pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>
 
 fn percent_decoded(text: &str) -> Vec<u8> {
     crate::aor::unescaped(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec())
-}
-
-/// The root certificates in the PEM file that an option names, as bytes and as certificates: at least one.
-pub fn trusted(option: &str, file: &Path) -> Result<(Vec<u8>, Vec<Certificate>), Failure> {
-    let unusable = |why: String| Failure::usage(format!("{option} {}: {why}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
-    if roots.is_empty() {
-        return Err(unusable("holds no certificate in PEM".into()));
-    }
-    Ok((pem, roots))
 }
 
 pub fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {

@@ -10,16 +10,14 @@ use serde_json::error::Category;
 
 use super::{Broken, Heard, prove};
 use crate::failure::Failure;
-
-/// A million AoRs take about 100 MB here, and Kamailio some twenty minutes.
-const LONGEST: u64 = 128 << 20;
+use crate::limits::JSON_BYTES;
 
 /// Reads one answer to its end.
 pub fn read(
     body: impl Read,
     hear: &mut dyn FnMut(Heard) -> Result<(), Failure>,
 ) -> Result<(), Broken> {
-    let mut body = BufReader::with_capacity(64 << 10, body.take(LONGEST));
+    let mut body = BufReader::with_capacity(64 << 10, body.take(JSON_BYTES));
     let start = body.fill_buf()?;
     if start.first() != Some(&b'{') {
         return Err(Broken::no_answer(start.to_vec()));

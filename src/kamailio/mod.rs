@@ -11,11 +11,9 @@ pub mod uptime;
 pub mod xhttp_rpc;
 
 use std::thread;
-use std::time::Duration;
 
 use crate::failure::Failure;
 pub use answer::Broken;
-pub use http::trusted;
 pub use registrar::{Dump, Registrar};
 pub use uptime::Uptime;
 
@@ -68,13 +66,6 @@ impl Command {
             Command::Uptime => r#"{"jsonrpc":"2.0","method":"core.uptime","id":1}"#,
         }
     }
-}
-
-/// How long one exchange may take as a whole, and how often a broken connection is tried again.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    pub timeout: Duration,
-    pub retries: u32,
 }
 
 /// Asks every registrar, several of them at the same time; what each answers, in the order given.

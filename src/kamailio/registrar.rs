@@ -2,8 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -12,15 +11,16 @@ use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, SERVER};
 use super::answer::{self, Broken};
 use super::http::{self, Login};
 use super::uptime::Uptime;
-use super::{Command, Heard, Listener, Patience, Rpc, jsonrpc, xhttp_rpc};
+use super::{Command, Heard, Listener, Rpc, jsonrpc, xhttp_rpc};
 use crate::failure::Failure;
+use crate::peer::{self, Deadlines};
 
 pub struct Registrar {
     /// Without user and password.
     url: Url,
     login: Option<Login>,
     rpc: Rpc,
-    patience: Patience,
+    deadlines: Deadlines,
     client: Client,
 }
 
@@ -40,7 +40,7 @@ impl Registrar {
         password: Option<&str>,
         ca: Option<&Path>,
         rpc: Rpc,
-        patience: Patience,
+        deadlines: Deadlines,
     ) -> Result<Self, Failure> {
         let (url, login) = http::parsed(url, password)?;
         let client = http::client(&url, ca)?;
@@ -48,7 +48,7 @@ impl Registrar {
             url,
             login,
             rpc,
-            patience,
+            deadlines,
             client,
         })
     }
@@ -94,36 +94,26 @@ impl Registrar {
         command: Command,
         ask: impl Fn() -> Result<T, Broken>,
     ) -> Result<T, Failure> {
-        let mut tries_left = self.patience.retries;
-        let mut pause = Duration::from_millis(200);
-        loop {
-            let started = Instant::now();
-            match ask() {
-                Ok(answer) => return Ok(answer),
-                Err(broken) if tries_left > 0 && broken.worth_another_try(started.elapsed()) => {
-                    thread::sleep(pause);
-                    tries_left -= 1;
-                    pause *= 2;
-                }
-                Err(broken) => {
-                    let doubt = match (&broken, &self.login) {
-                        (
-                            Broken::Refused {
-                                status: 401 | 407, ..
-                            },
-                            Some(login),
-                        ) => login.doubt(),
-                        _ => "",
-                    };
-                    let timeout = self.patience.timeout;
-                    let failure = broken.explain(self.url(), self.rpc, command, timeout);
-                    return Err(Failure {
-                        hint: failure.hint.map(|hint| hint + doubt),
-                        ..failure
-                    });
-                }
+        let answer = peer::retrying(ask, |broken, attempts| {
+            attempts.retries < self.deadlines.retries && broken.worth_another_try(attempts.last)
+        });
+        answer.map_err(|broken| {
+            let doubt = match (&broken, &self.login) {
+                (
+                    Broken::Refused {
+                        status: 401 | 407, ..
+                    },
+                    Some(login),
+                ) => login.doubt(),
+                _ => "",
+            };
+            let timeout = self.deadlines.timeout;
+            let failure = broken.explain(self.url(), self.rpc, command, timeout);
+            Failure {
+                hint: failure.hint.map(|hint| hint + doubt),
+                ..failure
             }
-        }
+        })
     }
 
     /// One question: what `read` makes of an answer with status 200, and the `Server` header.
@@ -134,7 +124,7 @@ impl Registrar {
     ) -> Result<(T, Option<String>), Broken> {
         let response = self
             .request(command)
-            .timeout(self.patience.timeout)
+            .timeout(self.deadlines.timeout)
             .send()?;
         let header = |name| {
             let value = response.headers().get(name)?;

@@ -6,9 +6,7 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use super::{Broken, Rpc};
-
-/// An answer takes 2 KiB, most of it menus.
-const LONGEST: u64 = 64 << 10;
+use crate::limits::UPTIME_BYTES;
 
 /// What `core.uptime` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,7 @@ struct Fields {
 impl Uptime {
     pub fn read(rpc: Rpc, body: impl Read) -> Result<Self, Broken> {
         let mut answer = Vec::new();
-        body.take(LONGEST).read_to_end(&mut answer)?;
+        body.take(UPTIME_BYTES).read_to_end(&mut answer)?;
         let uptime = match rpc {
             Rpc::XhttpRpc => page(&answer)?,
             Rpc::JsonRpc => json(&answer),

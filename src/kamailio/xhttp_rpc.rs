@@ -8,12 +8,8 @@ use memchr::{memchr, memmem};
 
 use super::{Broken, Heard};
 use crate::failure::Failure;
+use crate::limits::{PIECE_BYTES, PREFACE_BYTES};
 use crate::shown::Shown;
-
-/// The menus before the dump take about 3 KiB.
-const LONGEST_PREFACE: usize = 64 << 10;
-/// An AoR comes in a SIP message, of 64 KiB at most.
-const LONGEST_PIECE: usize = 64 << 10;
 
 /// Reads one page, in chunks of any size.
 #[derive(Default)]
@@ -90,7 +86,7 @@ impl Page {
                 {
                     text.len()
                 }
-                None if unread.len() > LONGEST_PIECE => return Err(unknown(text)),
+                None if unread.len() > PIECE_BYTES => return Err(unknown(text)),
                 None => break,
             };
             self.piece(tabs, &text[..end], hear)?;
@@ -113,9 +109,9 @@ impl Page {
 
     fn preface<'a>(&mut self, page: &'a [u8]) -> Result<Option<&'a [u8]>, Broken> {
         let Some(start) = memmem::find(page, b"<pre>") else {
-            let no_answer = page.len() > LONGEST_PREFACE;
+            let no_answer = page.len() > PREFACE_BYTES;
             return if no_answer {
-                Err(Broken::no_answer(page[..LONGEST_PREFACE].to_vec()))
+                Err(Broken::no_answer(page[..PREFACE_BYTES].to_vec()))
             } else {
                 Ok(None)
             };

@@ -13,10 +13,9 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Value};
 use super::deadline::within;
 use super::error::{Error, Peer, PeerError, Refusal, Result};
 use super::servers::Servers;
+use crate::limits::CLUSTER_RETRIES;
 
 const SLOTS: usize = 16_384;
-/// What the redis crate does by itself, each time as long as --timeout.
-const RETRIES: u32 = 3;
 
 /// A connection to every node, and the masters it had when it was made.
 pub struct Cluster {
@@ -37,16 +36,16 @@ pub struct Master {
     pub slots: Vec<RangeInclusive<u16>>,
 }
 
-/// A cluster, and how long to wait for a reply of it.
+/// A cluster, and how long a reply of it may take.
 pub fn connect(servers: &Servers) -> std::result::Result<(Cluster, Duration), PeerError> {
     let (seed, slots) = slots(servers).map_err(|error| Peer::Configured.error(error))?;
     let cluster = masters(&servers.infos[seed], slots).and_then(|masters| {
-        let timeout = servers.patience().timeout;
+        let timeout = servers.deadlines().timeout;
         // The one that just answered goes first.
         let mut infos = servers.infos.clone();
         infos.swap(0, seed);
         let mut client = ClusterClient::builder(infos)
-            .retries(RETRIES)
+            .retries(CLUSTER_RETRIES)
             .min_retry_wait(10)
             .max_retry_wait(200)
             .connection_timeout(timeout)
@@ -62,10 +61,11 @@ pub fn connect(servers: &Servers) -> std::result::Result<(Cluster, Duration), Pe
             masters,
         })
     });
-    // Not given up before the redis crate gives up: it would send a removal again behind the back of the second look.
-    let patience = servers.patience().timeout.saturating_mul(RETRIES + 2);
+    // Longer than the redis crate tries: it would send a removal again behind the back of the second look.
+    let timeout = servers.deadlines().timeout;
+    let longest = timeout.saturating_mul(CLUSTER_RETRIES + 2);
     match cluster {
-        Ok(cluster) => Ok((cluster, patience)),
+        Ok(cluster) => Ok((cluster, longest)),
         Err(error) => Err(Peer::Discovered(None).error(error)),
     }
 }
@@ -88,7 +88,7 @@ fn slots(servers: &Servers) -> Result<(usize, Vec<Vec<Value>>)> {
 
 fn ask(servers: &Servers, node: &ConnectionInfo) -> Result<Vec<Vec<Value>>> {
     let mut connection = servers.open(node)?;
-    within(servers.patience().timeout, move || {
+    within(servers.deadlines().timeout, move || {
         // The redis crate will, and take a refusal for a connection that broke.
         redis::cmd("PING").exec(&mut connection)?;
         redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection)

@@ -13,8 +13,8 @@ pub fn connect(servers: &Servers, prefix: &[u8], access: Access) -> Result<Link,
     match &servers.topology {
         Topology::One => to_one(servers, &servers.infos[0], Peer::Configured, prefix, access),
         Topology::Cluster => {
-            let (cluster, patience) = cluster::connect(servers)?;
-            Ok(Link::to_cluster(cluster, patience))
+            let (cluster, timeout) = cluster::connect(servers)?;
+            Ok(Link::to_cluster(cluster, timeout))
         }
         Topology::Sentinel(name) => {
             let master = sentinel::master(servers, name);
@@ -33,7 +33,7 @@ fn to_one(
     prefix: &[u8],
     access: Access,
 ) -> Result<Link, PeerError> {
-    let timeout = servers.patience().timeout;
+    let timeout = servers.deadlines().timeout;
     let (connection, identity) = identity::identify(|| servers.open(info), prefix, timeout)
         .map_err(|error| peer.error(error))?;
     let unsuitable = match identity {

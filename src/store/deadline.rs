@@ -5,10 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
-
-/// Replies to commands like ours take a few MiB.
-const MOST_KIB: usize = 256 << 10;
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use crate::limits::{LOOK_EVERY, REPLY_KIB};
 
 /// Does a job in a thread of its own, and gives it up when it takes too long or too much.
 ///
@@ -39,7 +36,7 @@ pub fn wait<T>(timeout: Duration, receiver: &Receiver<T>) -> Result<T> {
             Ok(done) => return Ok(done),
             Err(RecvTimeoutError::Timeout) if left > LOOK_EVERY => {
                 let now = resident_kib();
-                if now > *before.get_or_insert(now) + MOST_KIB {
+                if now > *before.get_or_insert(now) + REPLY_KIB {
                     return Err(Error::ReplyTooLarge);
                 }
             }

@@ -139,7 +139,7 @@ fn unknown_command(words: &str, peer: &Peer, servers: &Servers) -> Failure {
 
 /// The whole times `--timeout` that the wait took: each wait inside it ends with one.
 fn passed(waited: Duration, servers: &Servers) -> Duration {
-    let timeout = servers.patience().timeout;
+    let timeout = servers.deadlines().timeout;
     let times = waited.as_nanos() / timeout.as_nanos().max(1);
     timeout.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX).max(1))
 }

@@ -12,9 +12,7 @@ use redis::{Cmd, Connection, Value};
 use super::cluster::{Cluster, Master, Node};
 use super::deadline::wait;
 use super::error::{Error, Peer, Result};
-
-/// A Redis holds 2^32 keys, and a set as many members: a SCAN that takes more calls than these does not end.
-const MOST_CALLS: u64 = (1 << 32) / super::read::SSCAN_COUNT as u64;
+use crate::limits::SCAN_CALLS;
 
 /// How many portions Redis is given ahead of their replies: it sends the rest of a long reply only after the command
 /// that follows. One more waits here.
@@ -177,7 +175,7 @@ impl Link {
 /// The next cursor of a SCAN, which comes to an end.
 pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> Result<u64> {
     *calls += 1;
-    if next != 0 && (next == cursor || *calls > MOST_CALLS) {
+    if next != 0 && (next == cursor || *calls > SCAN_CALLS) {
         return Err(Error::EndlessScan);
     }
     Ok(next)

@@ -16,10 +16,8 @@ mod servers;
 mod url;
 mod write;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use crate::failure::Failure;
+use crate::peer;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
 use crate::shown::Shown;
@@ -120,24 +118,18 @@ impl<'a> Store<'a> {
         &mut self,
         mut job: impl FnMut(&mut Link) -> error::Result<T>,
     ) -> Result<T, Failure> {
-        let started = Instant::now();
-        let mut pause = Duration::from_millis(100);
-        for tried in 0.. {
-            let error = match self.try_once(&mut job) {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            self.link = None;
-            if !self
-                .servers
-                .worth_another_try(&error, tried, started.elapsed())
-            {
-                return Err(explain(error, self.servers));
+        let servers = self.servers;
+        let attempt = || {
+            let done = self.try_once(&mut job);
+            if done.is_err() {
+                self.link = None;
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_secs(2));
-        }
-        unreachable!("the loop ends with a return")
+            done
+        };
+        let done = peer::retrying(attempt, |error, attempts| {
+            servers.worth_another_try(error, attempts)
+        });
+        done.map_err(|error| explain(error, servers))
     }
 
     fn try_once<T>(

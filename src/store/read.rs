@@ -10,12 +10,13 @@ use super::COMMAND;
 use super::error::{Error, Result};
 use super::link::{Link, advanced};
 use crate::index::Index;
+use crate::limits::KEYS_BYTES;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
 
 /// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
 const SCAN_COUNT: usize = 5_000;
-pub const SSCAN_COUNT: usize = 2_000;
+const SSCAN_COUNT: usize = 2_000;
 /// A set of at most so many members is read at once, by SMEMBERS: it costs Redis a quarter to three
 /// quarters of what SSCAN does.
 const MOST_AT_ONCE: usize = 10_000;
@@ -23,8 +24,6 @@ const MOST_AT_ONCE: usize = 10_000;
 const PORTION: usize = 5_000;
 /// For how many keys SCARD is sent together.
 const SIZES: usize = 1_000;
-/// Of keys: a bound on what a broken server can make us keep.
-const MOST_BYTES: usize = 256 << 20;
 
 /// The sets, and the keys that hold something else.
 pub fn sets(link: &mut Link, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
@@ -189,7 +188,7 @@ fn keys(link: &mut Link, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
                     found.insert(key.into());
                 }
             }
-            if bytes > MOST_BYTES {
+            if bytes > KEYS_BYTES {
                 return Err(Error::TooManyKeys);
             }
             Ok(cursor)

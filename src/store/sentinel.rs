@@ -30,7 +30,7 @@ fn ask(servers: &Servers, sentinel: &ConnectionInfo, name: &str) -> Result<Optio
     let asked = |settings| {
         let sentinel = sentinel.clone().set_redis_settings(settings);
         let (mut connection, question) = (servers.open(&sentinel)?, question.clone());
-        within(servers.patience().timeout, move || {
+        within(servers.deadlines().timeout, move || {
             question.query(&mut connection)
         })
     };

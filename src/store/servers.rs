@@ -1,7 +1,6 @@
 //! Where the sets are, as `--redis` says it, and a connection to one server. Every wait has a bound.
 
 use std::path::Path;
-use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionInfo, RedisConnectionInfo, TlsCertificates};
 
@@ -9,8 +8,8 @@ use super::deadline::within;
 use super::error::{Error, Peer, PeerError, Result};
 use super::{identity, url};
 use crate::failure::Failure;
-use crate::kamailio::{Patience, trusted};
 use crate::password::Password;
+use crate::peer::{Attempts, Deadlines, trusted};
 use crate::shown::without_secrets;
 
 /// What the URLs of `--redis` are.
@@ -38,7 +37,7 @@ pub struct Servers {
     pub(super) infos: Vec<ConnectionInfo>,
     shown: String,
     ca: Option<Vec<u8>>,
-    patience: Patience,
+    deadlines: Deadlines,
 }
 
 impl Servers {
@@ -48,7 +47,7 @@ impl Servers {
         topology: Topology,
         password: Option<&str>,
         ca: Option<&Path>,
-        patience: Patience,
+        deadlines: Deadlines,
     ) -> std::result::Result<Self, Failure> {
         if topology == Topology::One && urls.len() > 1 {
             return Err(Failure::usage(
@@ -77,7 +76,7 @@ impl Servers {
             ca: ca
                 .map(|file| trusted("--redis-ca", file).map(|(pem, _)| pem))
                 .transpose()?,
-            patience,
+            deadlines,
         })
     }
 
@@ -96,8 +95,8 @@ impl Servers {
         password.map_or("", Password::doubt)
     }
 
-    pub fn patience(&self) -> Patience {
-        self.patience
+    pub fn deadlines(&self) -> Deadlines {
+        self.deadlines
     }
 
     /// A broken connection is tried again `--retries` times. A cluster or a sentinel needs seconds to put another
@@ -105,15 +104,14 @@ impl Servers {
     pub fn worth_another_try(
         &self,
         PeerError { error, peer }: &PeerError,
-        tried: u32,
-        elapsed: Duration,
+        attempts: &Attempts,
     ) -> bool {
         let is_broken = error.is_broken();
         match peer {
-            Peer::Configured => tried < self.patience.retries && is_broken,
+            Peer::Configured => attempts.retries < self.deadlines.retries && is_broken,
             Peer::Discovered(_) => {
-                self.patience.retries > 0
-                    && elapsed < self.patience.timeout
+                self.deadlines.retries > 0
+                    && attempts.all < self.deadlines.timeout
                     && (is_broken || error.is_failing_over())
             }
         }
@@ -132,7 +130,7 @@ impl Servers {
         }
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
         let bare = info.clone().set_redis_settings(settings);
-        identity::rejection(self.log_in(&bare).ok()?, self.patience.timeout)
+        identity::rejection(self.log_in(&bare).ok()?, self.deadlines.timeout)
     }
 
     fn log_in(&self, info: &ConnectionInfo) -> Result<Connection> {
@@ -140,7 +138,7 @@ impl Servers {
             Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
             None => Client::open(info.clone())?,
         };
-        let timeout = self.patience.timeout;
+        let timeout = self.deadlines.timeout;
         let connection = within(timeout, move || client.get_connection_with_timeout(timeout))?;
         connection.set_read_timeout(Some(timeout))?;
         connection.set_write_timeout(Some(timeout))?;

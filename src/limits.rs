@@ -1,0 +1,35 @@
+//! Every bound on what a server can make us keep or wait, with its reason.
+
+use std::time::Duration;
+
+/// The pause before the first further try, which `--help` tells. The next ones are twice as long each.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause between two tries, which `--help` tells: a cluster needs seconds for another master.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How much more memory, in KiB, may be resident while one reply of Redis comes: replies to our commands take a few MiB.
+pub const REPLY_KIB: usize = 256 << 10;
+/// How often the memory is looked at meanwhile: a fast network brings some 60 MiB in that time.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The calls of one SCAN or SSCAN: a Redis holds 2^32 keys, a set as many members, and a call looks at 2,000 or more.
+pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
+/// The bytes of all keys under the prefix, with some 100 bytes each for what else is kept of a key: a million domains take
+/// half of it.
+pub const KEYS_BYTES: usize = 256 << 20;
+/// How often the redis crate tries a command of a cluster again by itself, each time as long as `--timeout`: it follows
+/// MOVED and ASK so.
+pub const CLUSTER_RETRIES: u32 = 3;
+
+/// The bytes before the dump on a page of xhttp_rpc: its menus take about 3 KiB.
+pub const PREFACE_BYTES: usize = 64 << 10;
+/// The bytes of one AoR on such a page: it comes in a SIP message, of 64 KiB at most.
+pub const PIECE_BYTES: usize = 64 << 10;
+/// The bytes of a dump over JSON-RPC: a million AoRs take about 100 MB here, and Kamailio some twenty minutes.
+pub const JSON_BYTES: u64 = 128 << 20;
+/// The bytes of an answer to `core.uptime`: it takes 2 KiB, most of it menus.
+pub const UPTIME_BYTES: u64 = 64 << 10;
+/// The bytes of an answer that refuses, from which its cause is told.
+pub const REFUSAL_BYTES: u64 = 64 << 10;
+/// How soon a Kamailio closes a connection that is worth another try: one that ran out of private memory closes it too,
+/// but only after 120 s of silence.
+pub const CLOSED_SOON: Duration = Duration::from_secs(10);

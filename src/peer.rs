@@ -1,0 +1,89 @@
+//! What both servers share: deadlines, further tries, and the certificates that are trusted.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::tls::Certificate;
+
+use crate::failure::Failure;
+use crate::limits::{FIRST_PAUSE, LONGEST_PAUSE};
+
+/// How long a server may take (`--timeout`), and how often it is tried again (`--retries`).
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    pub timeout: Duration,
+    pub retries: u32,
+}
+
+/// How an attempt failed, and those before it.
+pub struct Attempts {
+    /// How many further tries there were.
+    pub retries: u32,
+    /// How long the last attempt took.
+    pub last: Duration,
+    /// How long all of them took, with the pauses in between.
+    pub all: Duration,
+}
+
+/// Makes attempts, with longer and longer pauses in between, while an error is worth another one.
+pub fn retrying<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    is_worth_another: impl Fn(&E, &Attempts) -> bool,
+) -> Result<T, E> {
+    let (first, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let mut retries = 0;
+    loop {
+        let started = Instant::now();
+        let error = match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let attempts = Attempts {
+            retries,
+            last: started.elapsed(),
+            all: first.elapsed(),
+        };
+        if !is_worth_another(&error, &attempts) {
+            return Err(error);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        retries += 1;
+    }
+}
+
+/// The root certificates in the PEM file that an option names, as bytes and as certificates: at least one.
+pub fn trusted(option: &str, file: &Path) -> Result<(Vec<u8>, Vec<Certificate>), Failure> {
+    let unusable = |why: String| Failure::usage(format!("{option} {}: {why}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+    if roots.is_empty() {
+        return Err(unusable("holds no certificate in PEM".into()));
+    }
+    Ok((pem, roots))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_is_not_worth_it_ends_the_attempts() {
+        let mut made = 0;
+        let attempt = || {
+            made += 1;
+            Err::<(), _>(made)
+        };
+        let started = Instant::now();
+        let ended = retrying(attempt, |error, attempts| {
+            assert_eq!(*error, attempts.retries + 1);
+            *error < 3
+        });
+        assert_eq!(ended, Err(3));
+        assert!(
+            started.elapsed() >= 3 * FIRST_PAUSE,
+            "twice as long each time"
+        );
+    }
+}
