@@ -16,10 +16,15 @@ pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
 /// The bytes of all keys under the prefix, with some 100 bytes each for what else is kept of a key: a million domains take
 /// half of it.
 pub const KEYS_BYTES: usize = 256 << 20;
+/// How many times `--timeout` the reading of all sets may take, 10 minutes by default: a million users take some seconds.
+pub const READING: u32 = 20;
 /// How often the redis crate tries a command of a cluster again by itself, each time as long as `--timeout`: it follows
 /// MOVED and ASK so.
 pub const CLUSTER_RETRIES: u32 = 3;
 
+/// How many tenths of `--timeout` a connect to Kamailio may take over http://, so that it ends before the exchange does
+/// and is told as what it is.
+pub const CONNECT_TENTHS: u32 = 9;
 /// The bytes before the dump on a page of xhttp_rpc: its menus take about 3 KiB.
 pub const PREFACE_BYTES: usize = 64 << 10;
 /// The bytes of one AoR on such a page: it comes in a SIP message, of 64 KiB at most.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use memchr::memmem;
 use reqwest::blocking::Response;
 
-use super::{Command, Rpc};
+use super::{Command, Rpc, http};
 use crate::failure::Failure;
 use crate::limits::{CLOSED_SOON, REFUSAL_BYTES};
 use crate::shown::{CHECK_THE_NAME, NO_SUCH_NAME, Shown, without_number};
@@ -21,6 +21,8 @@ pub enum Broken {
         why: String,
         untrusted: bool,
     },
+    /// No connection comes about in time.
+    ConnectTooSlow,
     /// Not all of the answer came in time.
     TooSlow,
     /// Closed without a word.
@@ -55,7 +57,12 @@ impl From<reqwest::Error> for Broken {
     /// Before the answer's head was here.
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
-            return Broken::TooSlow;
+            // The system gives a connect up after some two minutes, which it says itself.
+            match (error.is_connect(), is_of_the_system(&error)) {
+                (true, false) => return Broken::ConnectTooSlow,
+                (false, _) => return Broken::TooSlow,
+                (true, true) => {}
+            }
         }
         let root = root_cause(&error);
         let io = io_kind(&error);
@@ -140,6 +147,13 @@ impl Broken {
                 "is Kamailio running, and is this a TCP port on which it listens \
                  (listen=tcp:...; its log names them at start)?",
             ),
+            Broken::ConnectTooSlow => {
+                let timeout = humantime::format_duration(http::connect_timeout(timeout));
+                failure(&format!("cannot connect (no answer within {timeout})")).hint(
+                    "is the address right, and does a firewall let this host through? A Kamailio that hangs or is \
+                     stopped takes no connection either; if the way there is just slow, raise --timeout",
+                )
+            }
             Broken::TooSlow => {
                 let timeout = humantime::format_duration(timeout);
                 let failure = failure(&format!("no whole answer within {timeout}"));
@@ -289,6 +303,11 @@ fn root_cause(error: &reqwest::Error) -> String {
     causes(error)
         .last()
         .map_or_else(|| "unknown cause".into(), without_number)
+}
+
+fn is_of_the_system(error: &reqwest::Error) -> bool {
+    let has_number = |io: &io::Error| io.raw_os_error().is_some();
+    causes(error).any(|cause| cause.downcast_ref().is_some_and(has_number))
 }
 
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {

@@ -1,12 +1,14 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
+use crate::limits::CONNECT_TENTHS;
 use crate::password::Password;
 use crate::peer::trusted;
 
@@ -57,7 +59,12 @@ fn percent_decoded(text: &str) -> Vec<u8> {
     crate::aor::unescaped(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
-pub fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {
+/// How long a connect may take where the whole exchange may take `timeout`.
+pub fn connect_timeout(timeout: Duration) -> Duration {
+    timeout / 10 * CONNECT_TENTHS
+}
+
+pub fn client(url: &Url, ca: Option<&Path>, timeout: Duration) -> Result<Client, Failure> {
     // An administrator's proxy is no way to a registrar, and a redirect may lead anywhere.
     let mut builder = Client::builder()
         .redirect(Policy::none())
@@ -73,6 +80,10 @@ pub fn client(url: &Url, ca: Option<&Path>) -> Result<Client, Failure> {
             .with_root_certificates(none)
             .with_no_client_auth();
         builder = builder.tls_backend_preconfigured(unused);
+    }
+    if url.scheme() == "http" {
+        // With TLS it would bound the handshake too, and a plain port that hangs in it is told in another way.
+        builder = builder.connect_timeout(connect_timeout(timeout));
     }
     builder
         .build()

@@ -43,7 +43,7 @@ impl Registrar {
         deadlines: Deadlines,
     ) -> Result<Self, Failure> {
         let (url, login) = http::parsed(url, password)?;
-        let client = http::client(&url, ca)?;
+        let client = http::client(&url, ca, deadlines.timeout)?;
         Ok(Self {
             url,
             login,

@@ -47,6 +47,8 @@ pub enum Error {
     Sentinel,
     /// Our own: a reply takes more memory than any reply to our commands.
     ReplyTooLarge,
+    /// Our own: reading all sets takes longer than this.
+    SlowReading(Duration),
     /// Our own: a SCAN comes back to where it was, or takes more calls than there are keys.
     EndlessScan,
     /// Our own: there are more keys under the prefix than a site has domains.

@@ -57,6 +57,10 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             failure("it is a sentinel, and holds no sets").hint(instead_of_a_sentinel(topology))
         }
         Error::ReplyTooLarge => failure("its reply is too large to be one").hint(SOMETHING_ELSE),
+        Error::SlowReading(longest) => {
+            let longest = humantime::format_duration(longest);
+            failure(&format!("its sets were not read within {longest}")).hint("is it overloaded, or the way to it slow? The sets as a whole have 20 times the --timeout")
+        }
         Error::EndlessScan => failure("a SCAN does not end").hint(SOMETHING_ELSE),
         Error::TooManyKeys => {
             failure("there are more than a million keys under --prefix").hint(SOMETHING_ELSE)

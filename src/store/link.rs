@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::cluster_routing::Slot;
 use redis::{Cmd, Connection, Value};
@@ -23,6 +23,8 @@ pub struct Link {
     pub peer: Peer,
     /// Whether what is read may be older than what the master holds.
     pub is_replica: bool,
+    /// When reading ends, however much is left, and how long it has then taken.
+    pub read_until: Option<(Instant, Duration)>,
     timeout: Duration,
     /// Of a cluster; none is the only server.
     masters: Vec<Master>,
@@ -71,6 +73,7 @@ impl Link {
         Self {
             peer,
             is_replica: false,
+            read_until: None,
             timeout,
             masters,
             thread: Some((send, told)),
@@ -98,10 +101,22 @@ impl Link {
     /// The reply to the oldest command without one.
     pub fn receive(&mut self) -> Result<Value> {
         if self.replies.is_empty() {
+            if let Some((until, longest)) = self.read_until
+                && Instant::now() > until
+            {
+                return Err(Error::SlowReading(longest));
+            }
+            let started = Instant::now();
             let (send, told) = self.thread.take().ok_or_else(|| self.late())?;
             self.replies = wait(self.timeout, &told)?;
             self.thread = Some((send, told));
             self.awaited -= 1;
+            for reply in &mut self.replies {
+                // Of a cluster it is several times that of the redis crate.
+                if let Err(Error::TimedOut(waited)) = reply {
+                    *waited = started.elapsed();
+                }
+            }
         }
         let reply = self.replies.pop_front();
         let reply = reply.unwrap_or(Err(Error::ReplyMissing))?;

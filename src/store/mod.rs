@@ -16,7 +16,10 @@ mod servers;
 mod url;
 mod write;
 
+use std::time::Instant;
+
 use crate::failure::Failure;
+use crate::limits::READING;
 use crate::peer;
 use crate::roll_call::Rules;
 use crate::sets::Sets;
@@ -55,7 +58,14 @@ impl<'a> Store<'a> {
 
     /// Reads every set under the prefix whose domain is in scope.
     pub fn read(&mut self, rules: &Rules) -> Result<Sets, Failure> {
-        let (sets, others) = self.retrying(|link| read::sets(link, rules))?;
+        let longest = self.servers.deadlines().timeout.saturating_mul(READING);
+        let until = Instant::now().checked_add(longest);
+        let (sets, others) = self.retrying(|link| {
+            link.read_until = until.map(|until| (until, longest));
+            let read = read::sets(link, rules);
+            link.read_until = None;
+            read
+        })?;
         self.warnings.extend(others.iter().map(|key| {
             format!(
                 "{} is no set, so it was left alone; --exclude-domain leaves it out for good",

@@ -1,8 +1,13 @@
 //! Where the sets are, as `--redis` says it, and a connection to one server. Every wait has a bound.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use redis::{Client, Connection, ConnectionInfo, RedisConnectionInfo, TlsCertificates};
+use redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError,
+    TlsCertificates,
+};
 
 use super::deadline::within;
 use super::error::{Error, Peer, PeerError, Result};
@@ -134,12 +139,11 @@ impl Servers {
     }
 
     fn log_in(&self, info: &ConnectionInfo) -> Result<Connection> {
-        let client = match self.certificates() {
-            Some(certificates) => Client::build_with_tls(info.clone(), certificates)?,
-            None => Client::open(info.clone())?,
-        };
+        let (info, certificates) = (info.clone(), self.certificates());
         let timeout = self.deadlines.timeout;
-        let connection = within(timeout, move || client.get_connection_with_timeout(timeout))?;
+        let connection = within(timeout, move || {
+            first_to_answer(addresses(info)?, certificates, timeout)
+        })?;
         connection.set_read_timeout(Some(timeout))?;
         connection.set_write_timeout(Some(timeout))?;
         Ok(connection)
@@ -151,5 +155,88 @@ impl Servers {
             client_tls: None,
             root_cert,
         })
+    }
+}
+
+/// A server by each of the addresses of its host. With TLS the name is needed, which the certificate is for.
+fn addresses(info: ConnectionInfo) -> Result<Vec<ConnectionInfo>> {
+    let ConnectionAddr::Tcp(host, port) = info.addr() else {
+        return Ok(vec![info]);
+    };
+    let found = (host.as_str(), *port).to_socket_addrs();
+    let found: Vec<_> = found.map_err(RedisError::from)?.collect();
+    if found.len() < 2 {
+        return Ok(vec![info]);
+    }
+    let at = |address: SocketAddr| {
+        // With the scope of a link-local address, which its IP does not tell.
+        let ip = match address {
+            SocketAddr::V6(v6) if v6.scope_id() > 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+            _ => address.ip().to_string(),
+        };
+        info.clone()
+            .set_addr(ConnectionAddr::Tcp(ip, address.port()))
+    };
+    Ok(found.into_iter().map(at).collect())
+}
+
+/// The first connection that comes about. Each has its share of the time: the redis crate gives the first address all of
+/// it.
+fn first_to_answer(
+    infos: Vec<ConnectionInfo>,
+    certificates: Option<TlsCertificates>,
+    timeout: Duration,
+) -> Result<Connection> {
+    let started = Instant::now();
+    let mut failed = None;
+    for (info, others) in infos.iter().zip((0..infos.len() as u32).rev()) {
+        let client = match &certificates {
+            Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone())?,
+            None => Client::open(info.clone())?,
+        };
+        let left = timeout.saturating_sub(started.elapsed()) / (others + 1);
+        let error = match client.get_connection_with_timeout(left.max(Duration::from_millis(1))) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => Error::from(error),
+        };
+        if !matches!(
+            error,
+            Error::TimedOut(_) | Error::NotListening(_) | Error::Unreachable(_)
+        ) {
+            return Err(error);
+        }
+        failed = Some(error);
+    }
+    Err(failed.unwrap_or_else(|| Error::Other("no address was asked".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::IntoConnectionInfo;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[test]
+    fn an_address_that_hangs_leaves_time_for_the_next_one() {
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let info = |listener: &TcpListener| {
+            let url = format!("redis://:secret@{}", listener.local_addr().unwrap());
+            let info = url.into_connection_info().unwrap();
+            let settings = info.redis_settings().clone().set_skip_set_lib_name();
+            info.set_redis_settings(settings)
+        };
+        let infos: Vec<_> = listeners.iter().map(info).collect();
+        let [_hangs, answers] = listeners;
+        std::thread::spawn(move || {
+            let (mut client, _) = answers.accept().unwrap();
+            while client.read(&mut [0; 1_024]).is_ok_and(|length| length > 0) {
+                client.write_all(b"+OK\r\n").unwrap();
+            }
+        });
+        let started = Instant::now();
+        let timeout = Duration::from_secs(2);
+        assert!(first_to_answer(infos, None, timeout).is_ok());
+        assert!(started.elapsed() < timeout, "{:?}", started.elapsed());
     }
 }

@@ -1,9 +1,11 @@
 //! What goes wrong on sites with real servers, and the hint that helps.
 
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use crate::lab::{
-    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, TcpStub, free_port, kamonline, until,
+    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, TcpStub, free_port, kamonline, until,
 };
 
 /// Exit 1, with these words; nothing was changed.
@@ -146,4 +148,69 @@ fn a_kamailio_without_shared_memory() {
     ];
     fails(&kamailio.rpc_url(), &redis.url(), &[], &words);
     assert!(kamailio.log().contains("shm pool"));
+}
+
+#[test]
+fn a_unix_socket_that_is_not_for_everybody_is_told_as_such() {
+    let (kamailio, redis) = site(&[]);
+    let (kamailio, socket) = (kamailio.rpc_url(), redis.socket());
+    let url = format!("unix://{}", socket.display());
+    let args = ["--kamailio", &kamailio, "--redis", &url];
+    // Whom the directory lets through, the socket stops.
+    for mode in [0o700, 0o711] {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(socket.parent().unwrap(), permissions).unwrap();
+        let run = kamonline_of_nobody(&args).expect(1);
+        for part in [
+            "cannot connect (Permission denied",
+            "nothing was changed",
+            "must be in the group that the socket belongs to",
+        ] {
+            assert!(run.stderr.contains(part), "{mode:o}: {}", run.stderr);
+        }
+    }
+}
+
+/// As a user who is in no group; they can read no other copy of the program.
+fn kamonline_of_nobody(args: &[&str]) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), permissions).unwrap();
+    let program = dir.path().join("kamonline");
+    std::fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(program).args(args);
+    command
+        .env("KAMONLINE_MIN_UPTIME", "0s")
+        .output()
+        .unwrap()
+        .into()
+}
+
+#[test]
+fn a_connect_that_nobody_answers_is_told_as_one() {
+    let (kamailio, redis) = site(&[]);
+    let silent = Redis::with(RedisOptions {
+        extra: vec!["tcp-backlog 1".into()],
+        ..RedisOptions::default()
+    });
+    silent.pause();
+    // The kernel drops what comes when the queue is full, as a firewall does.
+    let address = SocketAddr::from(([127, 0, 0, 1], silent.port()));
+    let wait = Duration::from_millis(300);
+    let queue: Vec<_> = (0..10)
+        .map_while(|_| TcpStream::connect_timeout(&address, wait).ok())
+        .collect();
+    assert!(queue.len() < 10, "the queue is full");
+    let args = ["--timeout=1s"];
+    let words = ["cannot connect (no answer within 900ms)", "a firewall"];
+    fails(
+        &format!("http://{address}/rpc"),
+        &redis.url(),
+        &args,
+        &words,
+    );
+    let words = ["no answer within 1s", "behind a firewall"];
+    fails(&kamailio.rpc_url(), &silent.url(), &args, &words);
 }

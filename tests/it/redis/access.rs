@@ -222,46 +222,6 @@ fn a_unix_socket_and_a_database_can_be_named() {
 }
 
 #[test]
-fn a_unix_socket_that_is_not_for_everybody_is_told_as_such() {
-    let site = Site::with(RedisOptions::default());
-    let socket = site.redis.socket();
-    let redis = format!("unix://{}", socket.display());
-    let kamailio = site.kamailio.rpc_url();
-    let args = ["--kamailio", &kamailio, "--redis", &redis];
-    // Whom the directory lets through, the socket stops.
-    for mode in [0o700, 0o711] {
-        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(socket.parent().unwrap(), permissions).unwrap();
-        let run = kamonline_of_nobody(&args).expect(1);
-        for part in [
-            "cannot connect (Permission denied",
-            "nothing was changed",
-            "must be in the group that the socket belongs to",
-        ] {
-            assert!(run.stderr.contains(part), "{mode:o}: {}", run.stderr);
-        }
-    }
-    assert_eq!(site.board(), ["ghost"]);
-}
-
-/// As a user who is in no group; they can read no other copy of the program.
-fn kamonline_of_nobody(args: &[&str]) -> Run {
-    let dir = tempfile::tempdir().unwrap();
-    let permissions: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(dir.path(), permissions).unwrap();
-    let program = dir.path().join("kamonline");
-    std::fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
-    let mut command = std::process::Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program).args(args);
-    command
-        .env("KAMONLINE_MIN_UPTIME", "0s")
-        .output()
-        .unwrap()
-        .into()
-}
-
-#[test]
 fn a_connection_that_breaks_is_opened_again() {
     let site = Site::with(RedisOptions::default());
     let (url, client) = (site.redis.url(), site.redis.client());

@@ -1,9 +1,12 @@
-//! What kamonline refuses of its own accord: it asks once, of a cluster and behind sentinels too.
+//! What kamonline gives up of its own accord: it asks once, of a cluster and behind sentinels too.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use crate::fault_table::{KEY, args, kamailio};
-use crate::lab::{End, Fault, Redis, RedisOptions, RedisProxy, Rule, Run, kamonline, until};
+use crate::lab::{
+    End, Fault, Listener, Redis, RedisOptions, RedisProxy, Rule, Run, kamonline, until,
+};
 
 /// Long enough to be asked many times.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -19,6 +22,11 @@ fn always(command: &'static str, fault: Fault) -> Rule {
 
 fn says(answer: impl Into<Vec<u8>>) -> Fault {
     Fault::Says(answer.into())
+}
+
+fn hello(mode: &str) -> String {
+    let length = mode.len();
+    format!("*4\r\n$4\r\nmode\r\n${length}\r\n{mode}\r\n$4\r\nrole\r\n$6\r\nmaster\r\n")
 }
 
 fn port(proxy: &RedisProxy) -> String {
@@ -165,13 +173,6 @@ fn a_slot_that_moves_again_and_again_needs_no_option_that_is_given() {
 
 #[test]
 fn a_master_that_is_none_is_not_told_as_an_option_that_is_given() {
-    let hello = |mode: &str| {
-        let fields = format!(
-            "*4\r\n$4\r\nmode\r\n${}\r\n{mode}\r\n$4\r\nrole\r\n$6\r\nmaster\r\n",
-            mode.len()
-        );
-        vec![always("HELLO", says(fields))]
-    };
     for (mode, hint) in [
         (
             "cluster",
@@ -182,8 +183,69 @@ fn a_master_that_is_none_is_not_told_as_an_option_that_is_given() {
             "sentinel monitor in the configuration of the sentinels",
         ),
     ] {
-        let run = Site::sentinel(hello(mode)).run("HELLO").0.expect(1);
+        let run = Site::sentinel(vec![always("HELLO", says(hello(mode)))])
+            .run("HELLO")
+            .0
+            .expect(1);
         assert!(run.stderr.contains(hint), "{}", run.stderr);
         assert!(!run.stderr.contains("  hint: add"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn a_hung_master_of_a_cluster_is_told_with_the_time_that_passed() {
+    let mut site = Site::cluster(vec![always("SCAN", Fault::Before(End::Hang))]);
+    site.timeout = Duration::from_secs(1);
+    let started = Instant::now();
+    let run = site.run("SCAN").0.expect(1);
+    let passed = started.elapsed().as_secs();
+    let told = run
+        .stderr
+        .split_once("no answer within ")
+        .expect("a time")
+        .1;
+    let seconds: u64 = told.split_once("s;").unwrap().0.parse().unwrap();
+    assert!(seconds > 1, "the redis crate tries again: {}", run.stderr);
+    assert!(
+        (seconds..=seconds + 1).contains(&passed),
+        "{passed}: {}",
+        run.stderr
+    );
+}
+
+#[test]
+fn sets_that_take_too_long_as_a_whole() {
+    // A SCAN with one new cursor after the other, each in time.
+    let redis = Listener::serve(|mut client| {
+        let mut command = [0; 4_096];
+        let mut cursors = 1..;
+        while let Ok(length @ 1..) = client.read(&mut command) {
+            let is_scan = command[..length].windows(4).any(|word| word == b"SCAN");
+            let reply = match is_scan {
+                true => {
+                    std::thread::sleep(Duration::from_millis(50));
+                    format!("*2\r\n:{}\r\n*0\r\n", cursors.next().unwrap())
+                }
+                false => hello("standalone"),
+            };
+            if client.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let (kamailio, url) = (kamailio().url(), format!("redis://{}", redis.address));
+    let started = Instant::now();
+    let run = kamonline(&[&args(&kamailio, &url)[..], &["--timeout=300ms"]].concat()).expect(1);
+    let (said, hint) = ("its sets were not read within 6s", "20 times the --timeout");
+    assert!(
+        run.stderr.contains(said) && run.stderr.contains(hint),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
+    assert!(
+        (6..9).contains(&started.elapsed().as_secs()),
+        "{:?}",
+        started.elapsed()
+    );
 }
