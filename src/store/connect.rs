@@ -4,17 +4,17 @@ use redis::ConnectionInfo;
 
 use super::error::{Error, Peer, PeerError};
 use super::identity::{self, Identity};
-use super::link::Link;
+use super::pipeline::Pipeline;
 use super::servers::{Access, Servers, Topology};
 use super::{cluster, sentinel};
 
 /// `prefix` is that of the sets.
-pub fn connect(servers: &Servers, prefix: &[u8], access: Access) -> Result<Link, PeerError> {
+pub fn connect(servers: &Servers, prefix: &[u8], access: Access) -> Result<Pipeline, PeerError> {
     match &servers.topology {
         Topology::One => to_one(servers, &servers.infos[0], Peer::Configured, prefix, access),
         Topology::Cluster => {
             let (cluster, timeout) = cluster::connect(servers)?;
-            Ok(Link::to_cluster(cluster, timeout))
+            Ok(Pipeline::to_cluster(cluster, timeout))
         }
         Topology::Sentinel(name) => {
             let master = sentinel::master(servers, name);
@@ -32,7 +32,7 @@ fn to_one(
     peer: Peer,
     prefix: &[u8],
     access: Access,
-) -> Result<Link, PeerError> {
+) -> Result<Pipeline, PeerError> {
     let timeout = servers.deadlines().timeout;
     let (connection, identity) = identity::identify(|| servers.open(info), prefix, timeout)
         .map_err(|error| peer.error(error))?;
@@ -45,7 +45,7 @@ fn to_one(
     if let Some(error) = unsuitable {
         return Err(peer.error(error));
     }
-    let mut link = Link::to_one(connection, peer, timeout);
-    link.is_replica = identity == Identity::Replica;
-    Ok(link)
+    let mut pipeline = Pipeline::to_one(connection, peer, timeout);
+    pipeline.is_replica = identity == Identity::Replica;
+    Ok(pipeline)
 }

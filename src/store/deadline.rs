@@ -9,9 +9,10 @@ use crate::limits::{LOOK_EVERY, REPLY_KIB};
 
 /// Does a job in a thread of its own, and gives it up when it takes too long or too much.
 ///
-/// The redis crate's own time-outs begin anew with every byte that comes, and it keeps whatever a reply claims to be. It
-/// hands out neither its socket nor a way to shut it down, so the thread of a job that is given up reads on until the
-/// server stops sending or the process ends: nothing that gave a job up is tried again.
+/// The time-outs of the redis crate 1.8 begin anew with every byte that comes, and it keeps whatever a reply claims to be.
+/// It hands out neither its socket nor a way to shut it down, and its pipeline for a cluster takes no connection but its
+/// own: so the thread of a job that is given up reads on until the server stops sending or the process ends. What gives a
+/// job up for its size is never tried again.
 pub fn within<T, E>(
     timeout: Duration,
     job: impl FnOnce() -> std::result::Result<T, E> + Send + 'static,

@@ -9,7 +9,7 @@ mod deadline;
 mod error;
 mod explain;
 mod identity;
-mod link;
+mod pipeline;
 mod read;
 mod sentinel;
 mod servers;
@@ -26,20 +26,17 @@ use crate::sets::Sets;
 use crate::shown::Shown;
 use error::PeerError;
 use explain::{explain, warning_of_replica};
-use link::Link;
+use pipeline::Pipeline;
 pub use servers::{Access, Servers, Topology};
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
-
-/// What any command costs Redis, in members.
-const COMMAND: usize = 5;
 
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {
     servers: &'a Servers,
     prefix: &'a [u8],
     access: Access,
-    link: Option<Link>,
+    pipeline: Option<Pipeline>,
     /// Keys of another type, and a replica, once each.
     pub warnings: Vec<String>,
 }
@@ -51,7 +48,7 @@ impl<'a> Store<'a> {
             servers,
             prefix,
             access,
-            link: None,
+            pipeline: None,
             warnings: Vec::new(),
         }
     }
@@ -60,13 +57,13 @@ impl<'a> Store<'a> {
     pub fn read(&mut self, rules: &Rules) -> Result<Sets, Failure> {
         let longest = self.servers.deadlines().timeout.saturating_mul(READING);
         let until = Instant::now().checked_add(longest);
-        let (sets, others) = self.retrying(|link| {
-            link.read_until = until.map(|until| (until, longest));
-            let read = read::sets(link, rules);
-            link.read_until = None;
+        let (sets, wrong_type) = self.retrying(|pipeline| {
+            pipeline.read_until = until.map(|until| (until, longest));
+            let read = read::sets(pipeline, rules);
+            pipeline.read_until = None;
             read
         })?;
-        self.warnings.extend(others.iter().map(|key| {
+        self.warnings.extend(wrong_type.iter().map(|key| {
             format!(
                 "{} is no set, so it was left alone; --exclude-domain leaves it out for good",
                 Shown(key)
@@ -81,18 +78,18 @@ impl<'a> Store<'a> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.retrying(|link| {
+        self.retrying(|pipeline| {
             let keys = changes.iter().map(|change| change.key);
-            let ones: Vec<_> = link.one_of_each_master(keys).collect();
+            let ones: Vec<_> = pipeline.one_of_each_master(keys).collect();
             let add = |one: &usize| {
                 let Change { key, members } = &changes[*one];
                 let mut add = redis::cmd("SADD");
                 add.arg(key).arg(members[0]);
                 add
             };
-            link.send(ones.iter().map(add).collect())?;
+            pipeline.send(ones.iter().map(add).collect())?;
             for _ in ones {
-                match link.receive() {
+                match pipeline.receive() {
                     Err(error) if !error.is_wrong_type() => return Err(error),
                     _ => {}
                 }
@@ -114,7 +111,7 @@ impl<'a> Store<'a> {
         if write.is_empty() {
             return Written::default();
         }
-        let written = self.retrying(|link| write.send(link, may_go_on));
+        let written = self.retrying(|pipeline| write.send(pipeline, may_go_on));
         let mut warned: Vec<_> = write.wrong_types().collect();
         warned.dedup();
         let warning =
@@ -126,13 +123,13 @@ impl<'a> Store<'a> {
     /// Does a job that may be begun again, over a new connection where the old one broke.
     fn retrying<T>(
         &mut self,
-        mut job: impl FnMut(&mut Link) -> error::Result<T>,
+        mut job: impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, Failure> {
         let servers = self.servers;
         let attempt = || {
             let done = self.try_once(&mut job);
             if done.is_err() {
-                self.link = None;
+                self.pipeline = None;
             }
             done
         };
@@ -144,18 +141,18 @@ impl<'a> Store<'a> {
 
     fn try_once<T>(
         &mut self,
-        job: &mut impl FnMut(&mut Link) -> error::Result<T>,
+        job: &mut impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, PeerError> {
-        let link = match &mut self.link {
-            Some(link) => link,
+        let pipeline = match &mut self.pipeline {
+            Some(pipeline) => pipeline,
             none => none.insert(connect::connect(self.servers, self.prefix, self.access)?),
         };
-        if link.is_replica {
-            let warning = warning_of_replica(&link.peer, self.servers);
+        if pipeline.is_replica {
+            let warning = warning_of_replica(&pipeline.peer, self.servers);
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
-        job(link).map_err(|error| link.peer.error(error))
+        job(pipeline).map_err(|error| pipeline.peer.error(error))
     }
 }

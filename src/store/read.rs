@@ -6,9 +6,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use redis::{Cmd, Value};
 
-use super::COMMAND;
 use super::error::{Error, Result};
-use super::link::{Link, advanced};
+use super::pipeline::{COMMAND, Pipeline, advanced};
 use crate::index::Index;
 use crate::limits::KEYS_BYTES;
 use crate::roll_call::Rules;
@@ -21,43 +20,43 @@ const SSCAN_COUNT: usize = 2_000;
 /// quarters of what SSCAN does.
 const MOST_AT_ONCE: usize = 10_000;
 /// What Redis is given to do together, in members of SMEMBERS.
-const PORTION: usize = 5_000;
+const BATCH: usize = 5_000;
 /// For how many keys SCARD is sent together.
 const SIZES: usize = 1_000;
 
 /// The sets, and the keys that hold something else.
-pub fn sets(link: &mut Link, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
+pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
     let mut sets = Sets::new(rules.user_case);
-    let mut others = Vec::new();
+    let mut wrong_type = Vec::new();
     // SSCAN may report a member twice.
     let mut seen = Index::default();
-    let mut ahead = parts(link, rules, &mut sets, &mut others)?;
+    let mut queue = unread(pipeline, rules, &mut sets, &mut wrong_type)?;
     let mut in_flight = VecDeque::new();
     loop {
-        // Redis goes on with the next portion while this one is read.
-        while !link.is_busy() && !ahead.is_empty() {
-            let portion = portion(&mut ahead);
-            link.send(portion.iter().map(|part| part.command(&sets)).collect())?;
-            in_flight.extend(portion);
+        // Redis goes on with the next batch while this one is read.
+        while !pipeline.is_busy() && !queue.is_empty() {
+            let batch = batch(&mut queue);
+            pipeline.send(batch.iter().map(|item| item.command(&sets)).collect())?;
+            in_flight.extend(batch);
         }
-        let Some(part) = in_flight.pop_front() else {
-            return Ok((sets, others));
+        let Some(item) = in_flight.pop_front() else {
+            return Ok((sets, wrong_type));
         };
-        let (members, next) = match link.receive().and_then(|reply| part.read(reply)) {
+        let (members, next) = match pipeline.receive().and_then(|reply| item.read(reply)) {
             Ok(read) => read,
             Err(error) if error.is_wrong_type() => {
-                others.push(part.key_in(&sets).clone());
+                wrong_type.push(item.key_in(&sets).clone());
                 (Vec::new(), None)
             }
             Err(error) => return Err(error),
         };
-        if let Some(share) = next {
-            ahead.push_front(Part { share, ..part });
+        if let Some(way) = next {
+            queue.push_front(Unread { way, ..item });
         }
         for member in members {
-            match part.share {
-                Share::Whole(_) => sets.add_member(part.key, &member).map(drop),
-                Share::From { .. } => sets.add_once(&mut seen, part.key, &member),
+            match item.way {
+                SetRead::Members(_) => sets.add_member(item.key, &member).map(drop),
+                SetRead::Scan { .. } => sets.add_once(&mut seen, item.key, &member),
             }?;
         }
     }
@@ -65,29 +64,30 @@ pub fn sets(link: &mut Link, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
 
 /// What one command reads of the set of a key.
 #[derive(Clone, Copy)]
-struct Part {
+struct Unread {
     key: u32,
-    share: Share,
+    way: SetRead,
 }
 
+/// How a set is read.
 #[derive(Clone, Copy)]
-enum Share {
+enum SetRead {
     /// All of its members, as many as this.
-    Whole(usize),
+    Members(usize),
     /// Some, from a cursor on, after so many calls.
-    From { cursor: u64, calls: u64 },
+    Scan { cursor: u64, calls: u64 },
 }
 
-impl Part {
+impl Unread {
     fn key_in<'a>(&self, sets: &'a Sets) -> &'a Arc<[u8]> {
         &sets.keys[self.key as usize].name
     }
 
     fn command(&self, sets: &Sets) -> Cmd {
         let key = self.key_in(sets);
-        match self.share {
-            Share::Whole(_) => command("SMEMBERS", key),
-            Share::From { cursor, .. } => {
+        match self.way {
+            SetRead::Members(_) => command("SMEMBERS", key),
+            SetRead::Scan { cursor, .. } => {
                 let mut sscan = command("SSCAN", key);
                 sscan.arg(cursor).arg("COUNT").arg(SSCAN_COUNT);
                 sscan
@@ -96,80 +96,80 @@ impl Part {
     }
 
     fn work(&self) -> usize {
-        match self.share {
-            Share::Whole(members) => members + COMMAND,
-            Share::From { .. } => 4 * SSCAN_COUNT,
+        match self.way {
+            SetRead::Members(members) => members + COMMAND,
+            SetRead::Scan { .. } => 4 * SSCAN_COUNT,
         }
     }
 
     /// The members, and what is left to read.
-    fn read(&self, reply: Value) -> Result<(Vec<Vec<u8>>, Option<Share>)> {
-        match self.share {
-            Share::Whole(_) => Ok((redis::from_redis_value(reply)?, None)),
-            Share::From { cursor, mut calls } => {
+    fn read(&self, reply: Value) -> Result<(Vec<Vec<u8>>, Option<SetRead>)> {
+        match self.way {
+            SetRead::Members(_) => Ok((redis::from_redis_value(reply)?, None)),
+            SetRead::Scan { cursor, mut calls } => {
                 let (next, members) = page(reply)?;
                 let cursor = advanced(cursor, next, &mut calls)?;
-                let left = (cursor != 0).then_some(Share::From { cursor, calls });
+                let left = (cursor != 0).then_some(SetRead::Scan { cursor, calls });
                 Ok((members, left))
             }
         }
     }
 }
 
-/// The keys become those of `sets`; `others` are those that hold something else.
-fn parts(
-    link: &mut Link,
+/// The keys become those of `sets`; `wrong_type` are those that hold something else.
+fn unread(
+    pipeline: &mut Pipeline,
     rules: &Rules,
     sets: &mut Sets,
-    others: &mut Vec<Arc<[u8]>>,
-) -> Result<VecDeque<Part>> {
-    let mut parts = VecDeque::new();
-    let keys = keys(link, rules)?;
-    let mut ahead = keys.chunks(SIZES);
+    wrong_type: &mut Vec<Arc<[u8]>>,
+) -> Result<VecDeque<Unread>> {
+    let mut unread = VecDeque::new();
+    let keys = keys(pipeline, rules)?;
+    let mut queue = keys.chunks(SIZES);
     for key in &keys {
-        while !link.is_busy()
-            && let Some(keys) = ahead.next()
+        while !pipeline.is_busy()
+            && let Some(keys) = queue.next()
         {
-            link.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
+            pipeline.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
         }
-        let members = match link.receive() {
+        let members = match pipeline.receive() {
             Ok(members) => redis::from_redis_value(members)?,
             Err(error) if error.is_wrong_type() => {
-                others.push(key.clone());
+                wrong_type.push(key.clone());
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let share = match members {
-            0..=MOST_AT_ONCE => Share::Whole(members),
-            _ => Share::From {
+        let way = match members {
+            0..=MOST_AT_ONCE => SetRead::Members(members),
+            _ => SetRead::Scan {
                 cursor: 0,
                 calls: 0,
             },
         };
         let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
-        parts.push_back(Part { key, share });
+        unread.push_back(Unread { key, way });
     }
-    Ok(parts)
+    Ok(unread)
 }
 
-fn portion(ahead: &mut VecDeque<Part>) -> Vec<Part> {
-    let (mut portion, mut work) = (Vec::new(), 0);
-    while work < PORTION
-        && let Some(part) = ahead.pop_front()
+fn batch(queue: &mut VecDeque<Unread>) -> Vec<Unread> {
+    let (mut batch, mut work) = (Vec::new(), 0);
+    while work < BATCH
+        && let Some(item) = queue.pop_front()
     {
-        work += part.work();
-        portion.push(part);
+        work += item.work();
+        batch.push(item);
     }
-    portion
+    batch
 }
 
 /// The keys under the prefix in scope, each once: SCAN may report one twice.
-fn keys(link: &mut Link, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
+fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
     let mut pattern = glob_escaped(&rules.prefix);
     pattern.push(b'*');
     let (mut found, mut bytes) = (HashSet::<_, RandomState>::default(), 0);
-    link.scan(
+    pipeline.scan(
         |cursor| {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor)

@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use redis::Cmd;
 
-use super::COMMAND;
 use super::error::Result;
-use super::link::Link;
+use super::pipeline::{COMMAND, Pipeline};
 use crate::failure::Failure;
 
 /// How many members one SREM or SADD names.
@@ -85,12 +84,12 @@ impl<'a> Write<'a> {
         self.commands.is_empty()
     }
 
-    /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another link it may be called again.
-    pub fn send(&mut self, link: &mut Link, may_go_on: &dyn Fn() -> bool) -> Result<()> {
+    /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another pipeline it may be called again.
+    pub fn send(&mut self, pipeline: &mut Pipeline, may_go_on: &dyn Fn() -> bool) -> Result<()> {
         while let Some(batch) = self.next_batch()
             && may_go_on()
         {
-            self.exchange(batch, link)?;
+            self.exchange(batch, pipeline)?;
         }
         Ok(())
     }
@@ -108,13 +107,13 @@ impl<'a> Write<'a> {
         Some(start..start + length)
     }
 
-    fn exchange(&mut self, batch: Range<usize>, link: &mut Link) -> Result<()> {
+    fn exchange(&mut self, batch: Range<usize>, pipeline: &mut Pipeline) -> Result<()> {
         let batch = &mut self.commands[batch];
         let before: Vec<_> = batch.iter().map(|command| command.fate).collect();
         batch
             .iter_mut()
             .for_each(|command| command.fate = Fate::Unsure);
-        link.send(
+        pipeline.send(
             batch
                 .iter()
                 .map(|command| command.packed(self.verb))
@@ -122,10 +121,10 @@ impl<'a> Write<'a> {
         )?;
         let mut refused = Ok(());
         for (command, before) in batch.iter_mut().zip(before) {
-            match link.receive() {
+            match pipeline.receive() {
                 Ok(_) => command.fate = Fate::Done,
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
-                // It was not run this time. What was sent over a link that broke may have been.
+                // It was not run this time. What was sent over a pipeline that broke may have been.
                 Err(error) if error.refusal().is_some() => {
                     command.fate = before;
                     refused = refused.and(Err(error));

@@ -1,4 +1,6 @@
-//! A connection on which commands can be sent ahead of their replies, and on which no wait is longer than its bound.
+//! Commands to Redis, sent ahead of their replies; no wait is longer than its bound.
+//!
+//! One thread talks to Redis. It ends with the pipeline, or after the reply that it is reading then.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::RangeInclusive;
@@ -14,11 +16,14 @@ use super::deadline::wait;
 use super::error::{Error, Peer, Result};
 use crate::limits::SCAN_CALLS;
 
-/// How many portions Redis is given ahead of their replies: it sends the rest of a long reply only after the command
+/// How many batches Redis is given ahead of their replies: it sends the rest of a long reply only after the command
 /// that follows. One more waits here.
 const IN_FLIGHT: usize = 3;
+/// What any command costs Redis, in members.
+pub const COMMAND: usize = 5;
 
-pub struct Link {
+/// A connection to one server or to a cluster.
+pub struct Pipeline {
     /// Whom an error is about.
     pub peer: Peer,
     /// Whether what is read may be older than what the master holds.
@@ -28,15 +33,16 @@ pub struct Link {
     timeout: Duration,
     /// Of a cluster; none is the only server.
     masters: Vec<Master>,
-    /// Who talks to Redis, so that the next replies are read while one is looked at. None once one did not come in time.
-    thread: Option<(Sender<Portion>, Receiver<Replies>)>,
-    /// Portions without replies.
+    /// The thread that talks to Redis, so that the next replies are read while one is looked at. None once one did not
+    /// come in time.
+    thread: Option<(Sender<Batch>, Receiver<Replies>)>,
+    /// How many batches have no replies yet.
     awaited: usize,
     replies: Replies,
 }
 
 /// Commands that are sent together: each by itself costs more than what it asks for.
-struct Portion {
+struct Batch {
     /// None is the only server, or the masters of the keys.
     to: Option<Node>,
     commands: Vec<Cmd>,
@@ -44,10 +50,10 @@ struct Portion {
 
 type Replies = VecDeque<Result<Value>>;
 
-impl Link {
+impl Pipeline {
     pub fn to_one(connection: Connection, peer: Peer, timeout: Duration) -> Self {
-        Self::new(Vec::new(), peer, timeout, |portions, tell| {
-            talk_to_one(connection, portions, tell)
+        Self::new(Vec::new(), peer, timeout, |batches, sender| {
+            talk_to_one(connection, batches, sender)
         })
     }
 
@@ -57,7 +63,7 @@ impl Link {
             masters,
             Peer::Discovered(None),
             timeout,
-            |portions, tell| talk_to_cluster(cluster, portions, tell),
+            |batches, sender| talk_to_cluster(cluster, batches, sender),
         )
     }
 
@@ -65,18 +71,18 @@ impl Link {
         masters: Vec<Master>,
         peer: Peer,
         timeout: Duration,
-        talk: impl FnOnce(Receiver<Portion>, Sender<Replies>) + Send + 'static,
+        talk: impl FnOnce(Receiver<Batch>, Sender<Replies>) + Send + 'static,
     ) -> Self {
-        let (send, portions) = channel();
-        let (tell, told) = channel();
-        thread::spawn(move || talk(portions, tell));
+        let (batches, its_batches) = channel();
+        let (its_replies, replies) = channel();
+        thread::spawn(move || talk(its_batches, its_replies));
         Self {
             peer,
             is_replica: false,
             read_until: None,
             timeout,
             masters,
-            thread: Some((send, told)),
+            thread: Some((batches, replies)),
             awaited: 0,
             replies: Replies::new(),
         }
@@ -87,9 +93,9 @@ impl Link {
     }
 
     fn send_to(&mut self, to: Option<Node>, commands: Vec<Cmd>) -> Result<()> {
-        let (send, _) = self.thread.as_ref().ok_or_else(|| self.late())?;
+        let (batches, _) = self.thread.as_ref().ok_or_else(|| self.late())?;
         self.awaited += 1;
-        let sent = send.send(Portion { to, commands });
+        let sent = batches.send(Batch { to, commands });
         sent.map_err(|_| self.late())
     }
 
@@ -107,12 +113,12 @@ impl Link {
                 return Err(Error::SlowReading(longest));
             }
             let started = Instant::now();
-            let (send, told) = self.thread.take().ok_or_else(|| self.late())?;
-            self.replies = wait(self.timeout, &told)?;
-            self.thread = Some((send, told));
+            let (batches, replies) = self.thread.take().ok_or_else(|| self.late())?;
+            self.replies = wait(self.timeout, &replies)?;
+            self.thread = Some((batches, replies));
             self.awaited -= 1;
             for reply in &mut self.replies {
-                // Of a cluster it is several times that of the redis crate.
+                // The redis crate tries a command of a cluster several times.
                 if let Err(Error::TimedOut(waited)) = reply {
                     *waited = started.elapsed();
                 }
@@ -196,16 +202,16 @@ pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> Result<u64> {
     Ok(next)
 }
 
-fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Sender<Replies>) {
+fn talk_to_one(mut connection: Connection, batches: Receiver<Batch>, sender: Sender<Replies>) {
     let mut in_flight = VecDeque::new();
     loop {
         // Behind a command that went out in part, Redis would take the next one for the rest of it.
         while in_flight.len() < IN_FLIGHT && in_flight.back().is_none_or(Result::is_ok) {
             let next = match in_flight.is_empty() {
-                true => portions.recv().ok(),
-                false => portions.try_recv().ok(),
+                true => batches.recv().ok(),
+                false => batches.try_recv().ok(),
             };
-            let Some(Portion { commands, .. }) = next else {
+            let Some(Batch { commands, .. }) = next else {
                 break;
             };
             let mut packed = Vec::new();
@@ -220,21 +226,21 @@ fn talk_to_one(mut connection: Connection, portions: Receiver<Portion>, tell: Se
             Some(Err(error)) => Replies::from([Err(error)]),
             None => return,
         };
-        if !go_on(&tell, replies) {
+        if !go_on(&sender, replies) {
             return;
         }
     }
 }
 
-/// Tells the replies, and whether there is to be a next portion: a removal must not go out behind the back of a run that
+/// Tells the replies, and whether there is to be a next batch: a removal must not go out behind the back of a run that
 /// takes this exchange for failed.
-fn go_on(tell: &Sender<Replies>, replies: Replies) -> bool {
+fn go_on(sender: &Sender<Replies>, replies: Replies) -> bool {
     let failed = |reply: &Result<Value>| {
         let error = reply.as_ref().err();
         error.is_some_and(|error| error.refusal().is_none())
     };
     let failed = replies.iter().any(failed);
-    tell.send(replies).is_ok() && !failed
+    sender.send(replies).is_ok() && !failed
 }
 
 /// As many replies, or up to the error that ends them.
@@ -246,8 +252,8 @@ fn received(connection: &mut Connection, count: usize) -> Replies {
     replies
 }
 
-fn talk_to_cluster(mut cluster: Cluster, portions: Receiver<Portion>, tell: Sender<Replies>) {
-    for Portion { to, commands } in portions {
+fn talk_to_cluster(mut cluster: Cluster, batches: Receiver<Batch>, sender: Sender<Replies>) {
+    for Batch { to, commands } in batches {
         let replies = match to {
             Some(master) => commands
                 .iter()
@@ -255,7 +261,7 @@ fn talk_to_cluster(mut cluster: Cluster, portions: Receiver<Portion>, tell: Send
                 .collect(),
             None => cluster.replies(&commands),
         };
-        if !go_on(&tell, replies) {
+        if !go_on(&sender, replies) {
             return;
         }
     }
@@ -291,18 +297,18 @@ mod tests {
         connection.set_read_timeout(Some(timeout)).unwrap();
         connection.set_write_timeout(Some(timeout)).unwrap();
 
-        let (send, portions) = channel();
+        let (send, batches) = channel();
         for _ in 0..2 * IN_FLIGHT {
             let mut srem = redis::cmd("SREM");
             srem.arg(vec![b'a'; member]);
             let commands = vec![srem];
-            send.send(Portion { to: None, commands }).unwrap();
+            send.send(Batch { to: None, commands }).unwrap();
         }
         drop(send);
-        let (tell, told) = channel();
-        talk_to_one(connection, portions, tell);
+        let (sender, receiver) = channel();
+        talk_to_one(connection, batches, sender);
         let failed = |replies: Replies| replies.iter().any(Result::is_err);
-        assert!(told.iter().any(failed));
+        assert!(receiver.iter().any(failed));
         server.join().unwrap()
     }
 
