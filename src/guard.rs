@@ -11,6 +11,10 @@ use crate::shown::{Shown, counted};
 /// Removals that pass under any share above 0%, so that a share works on small sites.
 const FEW: usize = 10;
 
+/// How long a registrar that reports nobody must have been up, while others have users: before it loads it is empty, and
+/// neither grows nor shrinks. A standby is older.
+const EMPTY: Duration = Duration::from_secs(120);
+
 /// The limits that a plan must keep.
 pub struct Guard {
     pub max_removal: MaxRemoval,
@@ -49,6 +53,8 @@ pub struct UpWhenAsked<'a> {
     pub registrar: &'a str,
     /// None is one that makes no sense: Kamailio's clock was set back, or what it says is no number.
     pub time: Option<Duration>,
+    /// It reports nobody, while others have users.
+    pub is_empty: bool,
 }
 
 pub struct Example {
@@ -62,7 +68,7 @@ struct Objection {
     message: String,
     /// What to do or to look at, up to the flags that let the plan through.
     hint: String,
-    flag: String,
+    flag: Option<String>,
 }
 
 impl Guard {
@@ -78,15 +84,27 @@ impl Guard {
         let Some(Objection { message, hint, .. }) = objections.first() else {
             return Ok(());
         };
-        let flags: Vec<_> = objections.iter().map(|one| one.flag.as_str()).collect();
-        Err(Failure::refused(message).hint(format!("{hint}: {}", flags.join(" "))))
+        let flags: Vec<_> = objections
+            .iter()
+            .filter_map(|one| one.flag.clone())
+            .collect();
+        let refusal = Failure::refused(message);
+        Err(match flags.is_empty() {
+            true => refusal.hint(hint),
+            false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
+        })
     }
 
     fn too_young(&self, findings: &Findings) -> Option<Objection> {
-        let youngest = findings.uptimes.iter().min_by_key(|up| up.time)?;
-        let left = self
-            .min_uptime
-            .checked_sub(youngest.time.unwrap_or_default())?;
+        let left = |up: &UpWhenAsked| {
+            let needed = match up.is_empty {
+                true => self.min_uptime.max(EMPTY),
+                false => self.min_uptime,
+            };
+            needed.saturating_sub(up.time.unwrap_or_default())
+        };
+        let youngest = findings.uptimes.iter().max_by_key(|up| left(up))?;
+        let left = left(youngest);
         if left.is_zero() {
             return None;
         }
@@ -96,15 +114,25 @@ impl Guard {
         };
         Some(Objection {
             message: format!(
-                "Kamailio at {} {said} when it was asked, less than --min-uptime {}: it may not know all its users yet",
+                "Kamailio at {} {said} when it was asked, {}: it may not know all its users yet",
                 youngest.registrar,
-                humantime::format_duration(self.min_uptime)
+                match youngest.is_empty {
+                    true => "and reports nobody".to_owned(),
+                    false => format!(
+                        "less than --min-uptime {}",
+                        humantime::format_duration(self.min_uptime)
+                    ),
+                }
             ),
             hint: format!(
-                "wait {} s: the next run does it. If it knows all its users already",
-                left.as_secs_f64().ceil()
+                "wait {} s: the next run does it. If it {}",
+                left.as_secs_f64().ceil(),
+                match youngest.is_empty {
+                    true => "has no users yet, leave it out of --kamailio until it has",
+                    false => "knows all its users already",
+                }
             ),
-            flag: "--min-uptime 0s".into(),
+            flag: (!youngest.is_empty).then(|| "--min-uptime 0s".into()),
         })
     }
 
@@ -121,7 +149,7 @@ impl Guard {
             hint: "was Kamailio just restarted, is its usrloc in db_mode 3 (nothing in memory), or is --table wrong? \
                    If nobody is online indeed"
                 .into(),
-            flag: "--allow-empty".into(),
+            flag: Some("--allow-empty".into()),
         })
     }
 
@@ -155,7 +183,7 @@ impl Guard {
                    members in another form (100@abc.voip.ca, sip:100)? If all members are gone indeed, and those who \
                    are registered were never added"
                 .into(),
-            flag: "--allow-empty".into(),
+            flag: Some("--allow-empty".into()),
         })
     }
 
@@ -173,7 +201,7 @@ impl Guard {
             hint: "was Kamailio just restarted, is a registrar missing among the --kamailio URLs, or --prefix, --table \
                    or --case-sensitive wrong? See who it is with --dry-run -v; if they are gone indeed"
                 .into(),
-            flag: format!("--max-removal {stale}"),
+            flag: Some(format!("--max-removal {stale}")),
         })
     }
 }
@@ -185,6 +213,7 @@ impl<'a> Findings<'a> {
             Some(UpWhenAsked {
                 registrar: &answer.url,
                 time: uptime.when_asked,
+                is_empty: answer.aors == Some(0) && plan.totals.aors > 0,
             })
         });
         Self {
@@ -299,6 +328,7 @@ mod tests {
             let uptimes = times.iter().map(|time| UpWhenAsked {
                 registrar: "http://k/rpc",
                 time: time.map(Duration::from_secs),
+                is_empty: false,
             });
             let findings = Findings {
                 uptimes: uptimes.collect(),
@@ -323,6 +353,33 @@ mod tests {
     }
 
     #[test]
+    fn one_that_reports_nobody_beside_others_must_be_older_than_a_load() {
+        let refusal = |time| {
+            let findings = Findings {
+                uptimes: vec![UpWhenAsked {
+                    registrar: "http://k/rpc",
+                    time: Some(Duration::from_secs(time)),
+                    is_empty: true,
+                }],
+                ..Findings::default()
+            };
+            let guard = Guard {
+                min_uptime: Duration::from_secs(1),
+                ..guard(MaxRemoval::Percent(50))
+            };
+            guard.check(&findings).err()
+        };
+        let refused = refusal(5).unwrap();
+        assert!(refused.message.contains("and reports nobody"));
+        let hint = refused.hint.unwrap();
+        assert!(
+            hint.starts_with("wait 115 s") && hint.ends_with("until it has"),
+            "{hint}"
+        );
+        assert!(refusal(120).is_none());
+    }
+
+    #[test]
     fn a_refusal_names_every_flag_that_lets_the_plan_through() {
         let hint = |aors, stale, time| {
             let totals = Totals {
@@ -337,6 +394,7 @@ mod tests {
                 uptimes: vec![UpWhenAsked {
                     registrar: "",
                     time: Some(Duration::from_secs(time)),
+                    is_empty: false,
                 }],
                 example: None,
             };

@@ -20,6 +20,9 @@ const HEED_EVERY: Duration = Duration::from_millis(20);
 /// What comes and goes on any site between two looks.
 const FEW: usize = 10;
 /// A registrar whose AoRs change by more than one in so many, 0.2%, does not change by what phones do.
+///
+/// Where 5,000 users come and go 380 times a second, far more than on any site, this took 30% of the runs for a load
+/// (tests/churn). A load of 1,000 users a second is seen up to 500,000 users, where 0.5% would end at 200,000.
 const CHANGE: usize = 500;
 /// More than one in so many of the removed who are registered again are a flood.
 const FLOOD: usize = 10;

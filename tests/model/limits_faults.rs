@@ -73,12 +73,13 @@ fn with_min_uptime_0s_a_registrar_must_not_change_or_be_empty() {
 }
 
 #[test]
-fn with_min_uptime_too_short_one_that_has_not_begun_its_load_is_not_seen_beside_another() {
+fn with_min_uptime_too_short_one_that_reports_nobody_beside_another_must_be_older() {
     // It reports nobody in both looks, so it does not grow, and the other one hides it from the guard.
     breaks(
         &Setting {
             min_uptime: MinUptime::ShorterThanTheLoad,
             registrars: 2,
+            order: Order::WithoutChange,
             ..LOADS_FAST
         },
         &HARMLESS,

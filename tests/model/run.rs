@@ -163,7 +163,8 @@ fn carry_on(setting: &Setting, world: &World, number: usize, steps: &mut Steps) 
                         true => Since::Loading,
                         false => Since::Loaded,
                     };
-                    let dump = dump.with_doubt(world.registrars[at].young);
+                    let empty = order != Order::WithoutChange && world.reports_nobody(at);
+                    let dump = dump.with_doubt(world.registrars[at].young || empty);
                     match dump.is_whole(setting) {
                         false => Next::Do(Doing::Dump { listed, dump }),
                         true if order == Order::KamailioBeforeRedis => Next::Do(Doing::Read {

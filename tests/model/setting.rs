@@ -61,7 +61,7 @@ pub enum Order {
     /// Before the second dump instead of after it.
     UpSinceBeforeSecondDump,
     WithoutGrowth,
-    /// With `--min-uptime 0s` a registrar may have other AoRs than before, or none.
+    /// A registrar may report nobody, and with `--min-uptime 0s` have other AoRs than before.
     WithoutChange,
     WithoutProof,
     FailedLookKeepsRemovals,

@@ -7,6 +7,7 @@ mod readme;
 
 mod documents;
 mod hints;
+mod layout;
 mod supply_chain;
 
 use std::fs;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::fault_table::{KEY, args, kamailio};
+use crate::faults::table::{KEY, args, kamailio};
 use crate::lab::{
     End, Fault, Listener, Redis, RedisOptions, RedisProxy, Rule, Run, kamonline, until,
 };
