@@ -49,7 +49,7 @@ fn the_example_puts_a_set_right() {
     lab.redis.command(&["SREM", "ONLINE:abc.voip.ca", "102"]);
     lab.redis.add("ONLINE:abc.voip.ca", "101");
 
-    // Nobody has an account that every machine has; he must reach the program and read his settings.
+    // Nobody has an account that every machine has; they must reach the program and read their settings.
     let dir = temp_dir();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     fs::copy(
@@ -59,7 +59,10 @@ fn the_example_puts_a_set_right() {
     .unwrap();
     let settings = dir.path().join("kamonline.env");
     let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
-    let text = format!("KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\n");
+    // This Kamailio has just started.
+    let text = format!(
+        "KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\nKAMONLINE_MIN_UPTIME='0s'\n"
+    );
     fs::write(&settings, text).unwrap();
     fs::set_permissions(&settings, Permissions::from_mode(0o640)).unwrap();
     let nogroup = 65534;

@@ -13,7 +13,8 @@ fn the_installed_program_puts_a_set_right() {
     lab.register("100@abc.voip.ca");
     lab.redis.add("ONLINE:abc.voip.ca", "101");
     let run: Run = Command::new("/usr/bin/kamonline")
-        .args(["--settle=0s", "--kamailio", &lab.kamailio.rpc_url()])
+        .args(["--settle=0s", "--min-uptime=0s"])
+        .args(["--kamailio", &lab.kamailio.rpc_url()])
         .env_clear()
         .env("KAMONLINE_REDIS", lab.redis.url())
         .output()
