@@ -13,10 +13,9 @@ pub fn bounded(names: usize, bytes: usize) -> Result<(), Failure> {
     if names <= MOST_NAMES && bytes <= MOST_BYTES {
         return Ok(());
     }
-    Err(
-        Failure::new("there are more than 16 million users, or 256 MiB of names")
-            .hint("that is no presence board: look at what the sets under --prefix hold"),
-    )
+    Err(Failure::new(
+        "there are more than 16 million users, or 256 MiB of names",
+    ))
 }
 
 /// Names, each in a group (a key, a domain), in the order they came.

@@ -85,7 +85,10 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
             }
         };
         self.bytes += user.len();
-        bounded(self.aors, self.bytes)?;
+        bounded(self.aors, self.bytes).map_err(|failure| {
+            failure
+                .hint("that is no registrar of a site: look at what this Kamailio's usrloc holds")
+        })?;
         if self.rules.default_domain.is_some()
             && let Some((user, domain)) = aor::split(aor)
             && let Some(domain) = self.sets.domains.number(domain)
