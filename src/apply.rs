@@ -2,11 +2,11 @@
 
 use crate::config::{Config, MissingUsers};
 use crate::failure::{Exit, Failure};
-use crate::names::Name;
 use crate::plan::Plan;
 use crate::shown::{Shown, counted};
 use crate::stop::Stop;
 use crate::store::{Change, Fate, Store, Verb, Written};
+use crate::users::MemberId;
 
 /// How many users an error names; the report names all of them.
 const SOME: usize = 20;
@@ -14,7 +14,7 @@ const SOME: usize = 20;
 /// How far the plan was carried out.
 pub struct Applied {
     /// Who was removed, or may have been: Redis did not say.
-    pub removed: Vec<Name>,
+    pub removed: Vec<MemberId>,
     /// How many of them Redis confirmed.
     pub confirmed: usize,
     pub added: usize,
@@ -59,8 +59,8 @@ impl Applied {
         self,
         store: &mut Store,
         plan: &Plan,
-        returned: &[Name],
-    ) -> (Vec<Name>, Option<Failure>) {
+        returned: &[MemberId],
+    ) -> (Vec<MemberId>, Option<Failure>) {
         let (back, lost) = put_back(store, plan, returned);
         let failure = lost.map(|lost| {
             let why = lost.why.message;
@@ -74,7 +74,12 @@ impl Applied {
     }
 
     /// Puts everyone back, since nobody can tell who of them is registered. Returns who is back, ascending.
-    pub fn roll_back(self, store: &mut Store, plan: &Plan, doubt: Failure) -> (Vec<Name>, Failure) {
+    pub fn roll_back(
+        self,
+        store: &mut Store,
+        plan: &Plan,
+        doubt: Failure,
+    ) -> (Vec<MemberId>, Failure) {
         let (back, lost) = put_back(store, plan, &self.removed);
         let stay = match self.added {
             0 => String::new(),
@@ -118,7 +123,7 @@ struct Lost {
     names: String,
 }
 
-fn put_back(store: &mut Store, plan: &Plan, members: &[Name]) -> (Vec<Name>, Option<Lost>) {
+fn put_back(store: &mut Store, plan: &Plan, members: &[MemberId]) -> (Vec<MemberId>, Option<Lost>) {
     let written = store.write(Verb::Add, &by_key(plan, members), &|| true);
     let mut back = with_fates(members, &written, &[Fate::Done]);
     let lost = with_fates(
@@ -131,11 +136,11 @@ fn put_back(store: &mut Store, plan: &Plan, members: &[Name]) -> (Vec<Name>, Opt
         return (back, None);
     }
     let why = || Failure::new("a key holds no set any more");
-    let name = |member: &Name| {
+    let name = |member: &MemberId| {
         format!(
             "{} in {}",
             Shown(plan.sets.member(*member)),
-            Shown(plan.key_of(*member))
+            Shown(plan.sets.key_name(*member))
         )
     };
     let mut names: Vec<_> = lost.iter().take(SOME).map(name).collect();
@@ -149,7 +154,7 @@ fn put_back(store: &mut Store, plan: &Plan, members: &[Name]) -> (Vec<Name>, Opt
     (back, Some(lost))
 }
 
-fn with_fates(members: &[Name], written: &Written, fates: &[Fate]) -> Vec<Name> {
+fn with_fates(members: &[MemberId], written: &Written, fates: &[Fate]) -> Vec<MemberId> {
     let members = members.iter().zip(&written.fates);
     members
         .filter(|(_, fate)| fates.contains(fate))
@@ -167,11 +172,11 @@ fn unfinished(written: Written, verb: &str, stop: &Stop) -> Option<Failure> {
 }
 
 /// Members that stand together by key.
-fn by_key<'a>(plan: &'a Plan, members: &[Name]) -> Vec<Change<'a>> {
+fn by_key<'a>(plan: &'a Plan, members: &[MemberId]) -> Vec<Change<'a>> {
     members
         .chunk_by(|a, b| plan.sets.key_of(*a) == plan.sets.key_of(*b))
         .map(|members| Change {
-            key: plan.key_of(members[0]),
+            key: plan.sets.key_name(members[0]),
             members: members
                 .iter()
                 .map(|member| plan.sets.member(*member))

@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, UptimeAnswer};
 use crate::config::Config;
+use crate::dump_matcher::DumpMatcher;
 use crate::failure::Failure;
 use crate::kamailio::{self, Dump};
-use crate::registered::Registered;
-use crate::roll_call::RollCall;
-use crate::sets::Sets;
 use crate::shown::counted;
+use crate::users::{Matches, Sets};
 
 /// What the registrars say when all of them are asked for their dumps.
-pub struct Dumps<'a> {
+pub struct Dumps {
     /// All together; one that fails fails them all.
-    pub registered: Result<Registered<'a>, Failure>,
+    pub matches: Result<Matches, Failure>,
     /// Each by itself, as far as it answered.
     pub answers: Vec<Answer>,
     pub warnings: Vec<String>,
@@ -23,10 +22,10 @@ pub struct Dumps<'a> {
     pub asked: Vec<Option<Instant>>,
 }
 
-pub fn for_dumps<'a>(config: &'a Config, sets: &'a Sets) -> Dumps<'a> {
+pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
     let dumps = thread::scope(|threads| {
         kamailio::each(&config.registrars, |registrar| {
-            registrar.dump(|| RollCall::begin(&config.rules, sets, threads))
+            registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads))
         })
     });
     let mut answers: Vec<_> = config.registrars.iter().map(Answer::of).collect();
@@ -46,23 +45,20 @@ pub fn for_dumps<'a>(config: &'a Config, sets: &'a Sets) -> Dumps<'a> {
     let asked = dumps.iter().map(|dump| Some(dump.as_ref().ok()?.asked));
     Dumps {
         asked: asked.collect(),
-        registered: united(dumps, sets),
+        matches: united(dumps, sets),
         answers,
         warnings,
     }
 }
 
-fn united<'a>(
-    dumps: Vec<Result<Dump<Registered<'a>>, Failure>>,
-    sets: &'a Sets,
-) -> Result<Registered<'a>, Failure> {
+fn united(dumps: Vec<Result<Dump<Matches>, Failure>>, sets: &Sets) -> Result<Matches, Failure> {
     let dumps = dumps.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut dumps = dumps.into_iter().map(|dump| dump.told);
-    let mut registered = dumps.next().unwrap_or_else(|| Registered::nobody(sets));
+    let mut matches = dumps.next().unwrap_or_else(|| Matches::nobody(sets));
     for other in dumps {
-        registered.unite(other)?;
+        matches.unite(other)?;
     }
-    Ok(registered)
+    Ok(matches)
 }
 
 /// Adds to the answers how long each registrar has been up; one that cannot tell fails them all.

@@ -10,8 +10,7 @@ use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::{Registrar, Rpc};
 use crate::password::Password;
 use crate::peer::Deadlines;
-use crate::roll_call::Rules;
-use crate::scope::Scope;
+use crate::scope::{Rules, Scope};
 use crate::shown::without_secrets;
 use crate::store::{Access, Servers, Topology};
 

@@ -254,7 +254,7 @@ pub fn check_default_domain(plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(format!(
         "{} in {} would be removed, and is registered if the AoRs are read with their domains",
         Shown(plan.sets.member(member)),
-        Shown(plan.key_of(member))
+        Shown(plan.sets.key_name(member))
     ))
     .hint("leave out --default-domain: it is for registrars with use_domain 0, and one of these has use_domain 1. Ask registrars of the two kinds in runs of their own, each with its --domain"))
 }

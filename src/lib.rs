@@ -2,9 +2,10 @@
 //!
 //! - [`cli`], [`environment`] and [`config`]: what is asked of a run
 //! - [`mod@run`]: the steps of a run, in their order; [`outcome`]: what it found and did; [`stop`]: signals that end it
-//! - [`store`]: the presence sets in Redis, into [`sets`]
-//! - [`ask`]: every registrar, for its [`answer`]; [`kamailio`]: one of them, its dump proved whole, heard by a [`roll_call`], into who is
-//!   [`registered`]
+//! - [`store`]: the sets in Redis
+//! - [`ask`]: every registrar, for its [`answer`]; [`kamailio`]: one of them, its dump proved whole, read by a
+//!   [`dump_matcher`]
+//! - [`users`]: the sets and what a dump shows of them, in memory
 //! - [`plan`]: what is to be done; [`guard`]: when that is refused; [`notice`]: what else is to be known
 //! - [`mod@apply`]: removes, adds, and takes a removal back; [`second_look`]: whether it is kept
 //! - [`aor`]: the vocabulary, and how users are matched
@@ -12,7 +13,7 @@
 //! - [`peer`]: what Redis and Kamailio share: deadlines, further tries, certificates; [`limits`]: every bound on what they
 //!   can make us keep or wait
 //!
-//! and the small parts: [`scope`], [`password`], [`names`], [`domains`], [`index`], [`shown`], [`style`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`password`], [`shown`], [`style`], [`failure`], [`waiting`].
 
 pub mod answer;
 pub mod aor;
@@ -20,28 +21,24 @@ pub mod apply;
 pub mod ask;
 pub mod cli;
 pub mod config;
-pub mod domains;
+pub mod dump_matcher;
 pub mod environment;
 pub mod failure;
 pub mod guard;
-pub mod index;
 pub mod kamailio;
 pub mod limits;
-pub mod names;
 pub mod notice;
 pub mod outcome;
 pub mod password;
 pub mod peer;
 pub mod plan;
-pub mod registered;
 pub mod report;
-pub mod roll_call;
 pub mod run;
 pub mod scope;
 pub mod second_look;
-pub mod sets;
 pub mod shown;
 pub mod stop;
 pub mod store;
 pub mod style;
+pub mod users;
 pub mod waiting;

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use crate::answer::Answer;
 use crate::config::{Config, MissingUsers, Mode};
 use crate::failure::{Exit, Failure};
-use crate::names::Name;
 use crate::notice::Notice;
 use crate::plan::{Entry, Plan};
+use crate::users::MemberId;
 
 /// A run, as far as it came.
 pub struct Outcome {
@@ -24,9 +24,9 @@ pub struct Outcome {
     pub removed: usize,
     pub added: usize,
     /// Members who were removed and are registered: put back. Of the plan's sets, ascending.
-    pub restored: Vec<Name>,
+    pub restored: Vec<MemberId>,
     /// Members who were removed, and put back since the second look did not confirm their removal. As `restored`.
-    pub rolled_back: Vec<Name>,
+    pub rolled_back: Vec<MemberId>,
     /// For whoever looks at the report; a warning goes to standard error, too.
     pub notices: Vec<Notice>,
     pub warnings: Vec<String>,
@@ -114,16 +114,16 @@ impl Outcome {
     }
 
     /// The members of an entry who were removed and put back.
-    pub fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+    pub fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
         among(&self.restored, entry)
     }
 
-    pub fn rolled_back_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+    pub fn rolled_back_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
         among(&self.rolled_back, entry)
     }
 }
 
-fn among<'a>(members: &'a [Name], entry: &'a Entry) -> impl Iterator<Item = Name> + 'a {
+fn among<'a>(members: &'a [MemberId], entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
     let stale = entry.stale.iter().copied();
     stale.filter(|member| members.binary_search(member).is_ok())
 }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::names::{Name, Names};
-use crate::registered::Registered;
-use crate::roll_call::Rules;
-use crate::sets::Sets;
+use crate::scope::Rules;
+use crate::users::{DomainId, Key, Matches, MemberId, Names, Sets, UserId};
 
 /// Every key, with the members to remove from its set and the users to add.
 pub struct Plan {
-    pub sets: Arc<Sets>,
-    missing: Names,
+    pub sets: Sets,
+    missing: Names<UserId, DomainId>,
     /// In the order of the keys' bytes.
     pub entries: Vec<Entry>,
     pub totals: Totals,
     /// A stale member who would be online if the AoRs were split at their `@`, against `--default-domain`.
-    pub online_if_split: Option<Name>,
+    pub online_if_split: Option<MemberId>,
 }
 
 /// One key.
@@ -29,9 +27,9 @@ pub struct Entry {
     /// Members that the set had.
     pub members: usize,
     /// Members who are not registered, for [`Sets::member`], in the order of their bytes.
-    pub stale: Vec<Name>,
+    pub stale: Vec<MemberId>,
     /// Users who are registered and in no set of the domain, for [`Plan::missing`], in the order of their bytes.
-    pub missing: Vec<Name>,
+    pub missing: Vec<UserId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,43 +43,37 @@ pub struct Totals {
 }
 
 impl Plan {
-    pub fn new(rules: &Rules, sets: Arc<Sets>, registered: Registered) -> Self {
-        let mut entries: Vec<Entry> = sets
-            .keys
-            .iter()
-            .map(|key| Entry::new(key.name.clone(), sets.domains.name(key.domain)))
+    pub fn new(rules: &Rules, sets: Sets, matches: Matches) -> Self {
+        // R - D1. D1 - R is `matches.missing`.
+        let stale: Vec<_> = sets
+            .members()
+            .filter(|member| !matches.is_online(*member))
             .collect();
-        let mut online = vec![0; sets.domains.count()];
-        let mut online_if_split = Vec::new();
-        for member in sets.members().iter() {
-            let key = sets.key_of(member) as usize;
-            entries[key].members += 1;
-            online[sets.keys[key].domain as usize] += registered.users(member);
-            if !registered.is_online(member) {
-                entries[key].stale.push(member);
-                if registered.is_online_if_split(member) {
-                    online_if_split.push(member);
-                }
-            }
-        }
 
-        let (aors, missing) = (registered.aors, registered.missing);
-        let mut missing_of = vec![Vec::new(); missing.domains.count()];
-        for user in missing.users.iter() {
-            missing_of[missing.users.group(user) as usize].push(user);
+        let new_entry = |key: &Key| Entry {
+            members: key.members,
+            ..Entry::new(key.name.clone(), sets.domains.name(key.domain))
+        };
+        let mut entries: Vec<_> = sets.keys().iter().map(new_entry).collect();
+        for member in &stale {
+            entries[sets.key_of(*member).index()].stale.push(*member);
         }
+        let if_split = stale
+            .into_iter()
+            .filter(|member| matches.is_online_if_split(*member));
+        let online_if_split = if_split.min_by_key(|member| sets.member(*member));
+        let mut online = matches.online_by_domain(&sets);
         let by_key = |a: &Entry, b: &Entry| a.key.cmp(&b.key);
         entries.sort_unstable_by(by_key);
-        let known = entries.len();
+        let with_set = entries.len();
         let mut without_set = 0;
-        for (number, users) in missing_of.into_iter().enumerate() {
-            let domain = missing.domains.name(number as u32);
-            match sets.domains.number(domain) {
-                Some(known) => online[known as usize] += users.len(),
+        for (domain, users) in matches.missing.by_domain() {
+            match sets.domains.find(domain) {
+                Some(id) => online[id.index()] += users.len(),
                 None => without_set += users.len(),
             }
             let key = [&rules.prefix, domain].concat();
-            match entries[..known].binary_search_by(|entry| (*entry.key).cmp(&key)) {
+            match entries[..with_set].binary_search_by(|entry| (*entry.key).cmp(&key)) {
                 Ok(at) => entries[at].missing = users,
                 Err(_) => entries.push(Entry {
                     missing: users,
@@ -91,29 +83,26 @@ impl Plan {
         }
 
         for entry in &mut entries {
-            let known = sets.domains.number(&entry.domain);
-            entry.online = known.map_or(entry.missing.len(), |domain| online[domain as usize]);
+            let id = sets.domains.find(&entry.domain);
+            entry.online = id.map_or(entry.missing.len(), |id| online[id.index()]);
             entry
                 .stale
                 .sort_unstable_by_key(|member| sets.member(*member));
             entry
                 .missing
-                .sort_unstable_by_key(|user| missing.users.get(*user));
+                .sort_unstable_by_key(|user| matches.missing.user(*user));
         }
         entries.sort_unstable_by(by_key);
         let totals = Totals {
             online: online.iter().sum::<usize>() + without_set,
             members: sets.count(),
             stale: entries.iter().map(|entry| entry.stale.len()).sum(),
-            missing: missing.users.count(),
-            aors,
+            missing: matches.missing.count(),
+            aors: matches.aors,
         };
-        let online_if_split = online_if_split
-            .into_iter()
-            .min_by_key(|member| sets.member(*member));
         Self {
             sets,
-            missing: missing.users,
+            missing: matches.missing.into_users(),
             entries,
             totals,
             online_if_split,
@@ -121,18 +110,13 @@ impl Plan {
     }
 
     /// Every stale member, those of one key together.
-    pub fn stale(&self) -> Vec<Name> {
+    pub fn stale(&self) -> Vec<MemberId> {
         let stale = self.entries.iter().flat_map(|entry| &entry.stale);
         stale.copied().collect()
     }
 
-    /// The name of the key whose set a member is in.
-    pub fn key_of(&self, member: Name) -> &[u8] {
-        &self.sets.keys[self.sets.key_of(member) as usize].name
-    }
-
-    /// A missing user, as his registrar spells him.
-    pub fn missing(&self, user: Name) -> &[u8] {
+    /// A missing user, as their registrar spells them.
+    pub fn missing(&self, user: UserId) -> &[u8] {
         self.missing.get(user)
     }
 }

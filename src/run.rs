@@ -82,15 +82,14 @@ fn steps(
     let sets = store
         .read(&config.rules)
         .map_err(Failure::nothing_changed)?;
-    let sets = Arc::new(sets);
 
     waiting.on("Kamailio");
     let dumps = ask::for_dumps(config, &sets);
     outcome.warnings.extend(dumps.warnings);
     outcome.registrars = dumps.answers;
-    let registered = dumps.registered.map_err(Failure::nothing_changed)?;
+    let matches = dumps.matches.map_err(Failure::nothing_changed)?;
 
-    let plan = Arc::new(Plan::new(&config.rules, sets.clone(), registered));
+    let plan = Arc::new(Plan::new(&config.rules, sets, matches));
     outcome.notices = Notice::all(&plan, &outcome.registrars, &config.rules.scope);
     outcome.plan = Some(plan.clone());
     if plan.totals.stale > 0 {

@@ -1,10 +1,23 @@
-//! Which domains a run is about: `--domain` and `--exclude-domain`.
+//! What counts: which domains (`--domain`, `--exclude-domain`), keys and usrloc tables, and how users are compared.
 
 use std::collections::BTreeSet;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use crate::aor::UserCase;
 use crate::failure::Failure;
+
+/// How AoRs and sets are matched.
+pub struct Rules {
+    pub user_case: UserCase,
+    /// Of the keys (`--prefix`).
+    pub prefix: Vec<u8>,
+    pub scope: Scope,
+    /// The domain of every AoR, for registrars with `use_domain` 0.
+    pub default_domain: Option<Vec<u8>>,
+    /// The usrloc tables that count; none means every one.
+    pub tables: Vec<String>,
+}
 
 /// Domains out of scope are never read, so never stale, and never written.
 #[derive(Clone, Debug)]

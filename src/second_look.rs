@@ -9,10 +9,10 @@ use crate::answer::Answer;
 use crate::ask;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::names::Name;
 use crate::plan::Plan;
 use crate::shown::{Shown, counted};
 use crate::stop::Stop;
+use crate::users::MemberId;
 
 /// How soon a signal is heeded while Kamailio is asked.
 const HEED_EVERY: Duration = Duration::from_millis(20);
@@ -33,10 +33,10 @@ const FLOOD: usize = 10;
 pub fn look(
     config: &Arc<Config>,
     plan: &Arc<Plan>,
-    removed: &[Name],
+    removed: &[MemberId],
     first: &[Answer],
     stop: &Stop,
-) -> Result<Vec<Name>, Failure> {
+) -> Result<Vec<MemberId>, Failure> {
     stop.sleep(config.settle);
     stop.check()?;
     let (tell, looked) = channel();
@@ -74,13 +74,13 @@ pub fn look(
 fn ask_again(
     config: &Config,
     plan: &Plan,
-    mut removed: Vec<Name>,
-) -> Result<(Vec<Name>, Vec<Answer>), Failure> {
+    mut removed: Vec<MemberId>,
+) -> Result<(Vec<MemberId>, Vec<Answer>), Failure> {
     let dumps = ask::for_dumps(config, &plan.sets);
     let mut answers = dumps.answers;
-    let registered = dumps.registered?;
+    let matches = dumps.matches?;
     ask::for_uptimes(config, &dumps.asked, &mut answers)?;
-    removed.retain(|member| registered.is_online(*member));
+    removed.retain(|member| matches.is_online(*member));
     Ok((removed, answers))
 }
 

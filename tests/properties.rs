@@ -6,9 +6,11 @@ mod oracle;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use kamonline::aor::UserCase;
 use kamonline::failure::Exit;
 use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
 use kamonline::plan::{Plan, Totals};
+use kamonline::users::{Aors, Sets};
 use oracle::Told;
 use oracle::matching::{PREFIX, Scenario, added, removed};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -83,6 +85,38 @@ proptest! {
     #[test]
     fn the_plan_is_what_comparing_everyone_with_everyone_finds(scenario in scenario()) {
         scenario.compare(&plan(&scenario)?);
+    }
+
+    #[test]
+    fn the_index_finds_whom_the_rule_finds_by_comparing_everyone_with_everyone(
+        case_counts: bool,
+        keys in vec((domain(), vec(user(), 0..8)), 1..5),
+        users in vec((domain(), user()), 0..12),
+    ) {
+        let case = if case_counts { UserCase::Counts } else { UserCase::Ignored };
+        let mut sets = Sets::new(case);
+        for (domain, members) in &keys {
+            let key = sets.add_key([PREFIX, domain].concat(), domain);
+            for member in members {
+                sets.add_member(key, member).unwrap();
+            }
+        }
+        let mut batch = sets.batch(Aors::AsDumped);
+        let mut of_the_sets = Vec::new();
+        for (domain, user) in &users {
+            if let Some(domain) = sets.domains.find(domain) {
+                batch.add(domain, user).unwrap();
+                of_the_sets.push((domain, user));
+            }
+        }
+        for ((domain, user), found) in of_the_sets.into_iter().zip(sets.find(&batch)) {
+            let mut found: Vec<_> = sets.index().members(found).collect();
+            found.sort();
+            let is_of = |member: &_| sets.domain_of(*member) == domain;
+            let stands = |member: &_| case.stands_for(sets.member(*member), user);
+            let by_the_rule: Vec<_> = sets.members().filter(is_of).filter(stands).collect();
+            prop_assert_eq!(found, by_the_rule);
+        }
     }
 
     #[test]

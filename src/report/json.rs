@@ -119,7 +119,7 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             .collect(),
         redis: Redis {
             url: &outcome.redis,
-            keys: plan.map_or(0, |plan| plan.sets.keys.len()),
+            keys: plan.map_or(0, |plan| plan.sets.keys().len()),
         },
         totals: Totals {
             online: totals.online,

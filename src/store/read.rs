@@ -8,10 +8,9 @@ use redis::{Cmd, Value};
 
 use super::error::{Error, Result};
 use super::pipeline::{COMMAND, Pipeline, advanced};
-use crate::index::Index;
 use crate::limits::KEYS_BYTES;
-use crate::roll_call::Rules;
-use crate::sets::Sets;
+use crate::scope::Rules;
+use crate::users::{Distinct, KeyId, Sets};
 
 /// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
 const SCAN_COUNT: usize = 5_000;
@@ -29,7 +28,7 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
     let mut sets = Sets::new(rules.user_case);
     let mut wrong_type = Vec::new();
     // SSCAN may report a member twice.
-    let mut seen = Index::default();
+    let mut seen = Distinct::default();
     let mut queue = unread(pipeline, rules, &mut sets, &mut wrong_type)?;
     let mut in_flight = VecDeque::new();
     loop {
@@ -65,7 +64,7 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
 /// What one command reads of the set of a key.
 #[derive(Clone, Copy)]
 struct Unread {
-    key: u32,
+    key: KeyId,
     way: SetRead,
 }
 
@@ -80,7 +79,7 @@ enum SetRead {
 
 impl Unread {
     fn key_in<'a>(&self, sets: &'a Sets) -> &'a Arc<[u8]> {
-        &sets.keys[self.key as usize].name
+        &sets.key(self.key).name
     }
 
     fn command(&self, sets: &Sets) -> Cmd {
@@ -147,7 +146,7 @@ fn unread(
                 calls: 0,
             },
         };
-        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
+        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
         unread.push_back(Unread { key, way });
     }
     Ok(unread)

@@ -1,17 +1,15 @@
 //! Who is stale and who is missing, found by comparing everyone with everyone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::thread;
 
 use kamonline::aor::UserCase;
+use kamonline::dump_matcher::DumpMatcher;
 use kamonline::failure::Failure;
 use kamonline::kamailio::{Heard, Listener};
 use kamonline::plan::Plan;
-use kamonline::registered::Registered;
-use kamonline::roll_call::{RollCall, Rules};
-use kamonline::scope::Scope;
-use kamonline::sets::Sets;
+use kamonline::scope::{Rules, Scope};
+use kamonline::users::{Matches, Sets};
 
 use super::Told;
 
@@ -93,27 +91,26 @@ impl Scenario {
         };
         let mut sets = Sets::new(rules.user_case);
         for (key, members) in self.redis_in_scope() {
-            let number = sets.add_key(key.clone(), &key[PREFIX.len()..])?;
+            let number = sets.add_key(key.clone(), &key[PREFIX.len()..]);
             for member in members {
                 sets.add_member(number, member)?;
             }
         }
-        let sets = Arc::new(sets);
-        let mut united = Registered::nobody(&sets);
+        let mut united = Matches::nobody(&sets);
         thread::scope(|threads| {
             for told in &self.registrars {
-                let mut call = RollCall::begin(&rules, &sets, threads);
+                let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
                 for told in told {
-                    call.hear(match told {
+                    matcher.hear(match told {
                         Told::Table(name) => Heard::Table(name),
                         Told::Aor(aor) => Heard::Aor(aor),
                     })?;
                 }
-                united.unite(call.end()?)?;
+                united.unite(matcher.end()?)?;
             }
             Ok::<_, Failure>(())
         })?;
-        Ok(Plan::new(&rules, sets.clone(), united))
+        Ok(Plan::new(&rules, sets, united))
     }
 
     pub fn in_scope(&self, domain: &[u8]) -> bool {

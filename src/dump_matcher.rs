@@ -1,41 +1,26 @@
-//! A registrar's dump, heard while it streams in, so that the dump itself is never kept: which AoRs count, of which
-//! domain and user they are. Who that is, is looked up in another thread meanwhile.
+//! Reads a registrar's dump as it comes, and keeps none of it: which AoRs count, and whose they are. A thread of its own
+//! looks them up in the sets meanwhile.
 
-use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Scope as Threads, ScopedJoinHandle};
 
-use crate::aor::{self, UserCase};
+use crate::aor;
 use crate::failure::Failure;
 use crate::kamailio::{Heard, Listener};
-use crate::names::bounded;
-use crate::registered::{Aors, Batch, Missing, Registered};
-use crate::scope::Scope;
-use crate::sets::Sets;
+use crate::scope::Rules;
 use crate::shown::Shown;
+use crate::users::{Aors, Batch, Matches, Missing, Sets, bounded};
 
 /// How many users are looked up together, and how many such batches may wait.
 const BATCH: usize = 256;
 const WAITING: usize = 16;
 
-/// How AoRs and sets are matched.
-pub struct Rules {
-    pub user_case: UserCase,
-    /// Of the keys (`--prefix`).
-    pub prefix: Vec<u8>,
-    pub scope: Scope,
-    /// The domain of every AoR, for registrars with `use_domain` 0.
-    pub default_domain: Option<Vec<u8>>,
-    /// The usrloc tables that count; none means every one.
-    pub tables: Vec<String>,
-}
-
-/// The listener to one dump.
-pub struct RollCall<'scope, 'env> {
-    rules: &'env Rules,
-    sets: &'env Sets,
+/// Matches the AoRs of one dump with the sets.
+pub struct DumpMatcher<'scope> {
+    rules: &'scope Rules,
+    sets: &'scope Sets,
     tables: Vec<Vec<u8>>,
-    /// Whether the table being read does.
+    /// Whether the table being read counts.
     counts: bool,
     aors: usize,
     /// Of their users together.
@@ -47,17 +32,17 @@ pub struct RollCall<'scope, 'env> {
     /// Of a registrar that is said to have no domains: who its AoRs would be if they had.
     split: Batch,
     batches: SyncSender<Batch>,
-    looking_up: ScopedJoinHandle<'scope, Result<Registered<'env>, Failure>>,
+    matches: ScopedJoinHandle<'scope, Result<Matches, Failure>>,
 }
 
-impl<'scope, 'env> RollCall<'scope, 'env> {
+impl<'scope> DumpMatcher<'scope> {
     pub fn begin(
-        rules: &'env Rules,
-        sets: &'env Sets,
-        threads: &'scope Threads<'scope, 'env>,
+        rules: &'scope Rules,
+        sets: &'scope Sets,
+        threads: &'scope Threads<'scope, '_>,
     ) -> Self {
         let (batches, received) = sync_channel(WAITING);
-        let looking_up = threads.spawn(move || look_up(sets, received));
+        let matches = threads.spawn(move || Matches::of(sets, received));
         Self {
             rules,
             sets,
@@ -66,11 +51,11 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
             aors: 0,
             bytes: 0,
             without_domain: 0,
-            missing: Missing::default(),
-            batch: Batch::new(Aors::AsTold),
-            split: Batch::new(Aors::Split),
+            missing: Missing::new(rules.user_case),
+            batch: sets.batch(Aors::AsDumped),
+            split: sets.batch(Aors::Split),
             batches,
-            looking_up,
+            matches,
         }
     }
 
@@ -91,21 +76,20 @@ impl<'scope, 'env> RollCall<'scope, 'env> {
         })?;
         if self.rules.default_domain.is_some()
             && let Some((user, domain)) = aor::split(aor)
-            && let Some(domain) = self.sets.domains.number(domain)
+            && let Some(domain) = self.sets.domains.find(domain)
         {
-            self.split.add(self.sets, domain, user)?;
+            self.split.add(domain, user)?;
             if self.split.count() == BATCH {
                 pass_on(&mut self.split, &self.batches);
             }
         }
-        if let Some(domain) = self.sets.domains.number(domain) {
-            self.batch.add(self.sets, domain, user)?;
+        if let Some(domain) = self.sets.domains.find(domain) {
+            self.batch.add(domain, user)?;
             if self.batch.count() == BATCH {
                 pass_on(&mut self.batch, &self.batches);
             }
-        } else if self.missing.domains.number(domain).is_some() || self.rules.scope.contains(domain)
-        {
-            self.missing.add(self.rules.user_case, domain, user)?;
+        } else if self.missing.has_domain(domain) || self.rules.scope.contains(domain) {
+            self.missing.add(domain, user)?;
         }
         Ok(())
     }
@@ -116,18 +100,8 @@ fn pass_on(batch: &mut Batch, batches: &SyncSender<Batch>) {
     let _ = batches.send(batch.take());
 }
 
-fn look_up(sets: &Sets, batches: Receiver<Batch>) -> Result<Registered<'_>, Failure> {
-    // A Kamailio that prints a large page leaves time for it.
-    sets.index();
-    let mut registered = Registered::nobody(sets);
-    for batch in batches {
-        registered.look_up(&batch)?;
-    }
-    Ok(registered)
-}
-
-impl<'env> Listener for RollCall<'_, 'env> {
-    type Told = Registered<'env>;
+impl Listener for DumpMatcher<'_> {
+    type Told = Matches;
 
     fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
         match heard {
@@ -143,7 +117,7 @@ impl<'env> Listener for RollCall<'_, 'env> {
         }
     }
 
-    fn end(mut self) -> Result<Registered<'env>, Failure> {
+    fn end(mut self) -> Result<Matches, Failure> {
         if let Some(absent) = self
             .rules
             .tables
@@ -171,11 +145,10 @@ impl<'env> Listener for RollCall<'_, 'env> {
         pass_on(&mut self.batch, &self.batches);
         pass_on(&mut self.split, &self.batches);
         drop(self.batches);
-        let found = self.looking_up.join();
-        let mut registered = found.unwrap_or_else(|panic| resume_unwind(panic))?;
-        registered.unite_missing(self.missing)?;
-        registered.aors = self.aors;
-        registered.without_domain = self.without_domain;
-        Ok(registered)
+        let mut matches = self.matches.join().expect("a panic ends the process")?;
+        matches.missing.unite(self.missing)?;
+        matches.aors = self.aors;
+        matches.without_domain = self.without_domain;
+        Ok(matches)
     }
 }

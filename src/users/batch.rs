@@ -1,0 +1,56 @@
+//! Some users of a dump, to be looked up together: one after the other each would wait for memory.
+
+use super::hash::Hasher;
+use super::ids::{DomainId, UserId};
+use super::names::Names;
+use crate::aor::UserCase;
+use crate::failure::Failure;
+
+/// Users of domains that have a set: [`Sets::batch`](super::Sets::batch) makes an empty batch.
+pub struct Batch {
+    pub users: Names<UserId, DomainId>,
+    /// Of each user, in their order.
+    pub hashes: Vec<u64>,
+    pub aors: Aors,
+    user_case: UserCase,
+    hasher: Hasher,
+}
+
+/// What the users of a batch are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aors {
+    /// Those whom the AoRs name.
+    AsDumped,
+    /// Those whom they would name if they were split at their `@`, against `--default-domain`.
+    Split,
+}
+
+impl Batch {
+    /// `user_case` and `hasher` are those of the sets.
+    pub fn new(aors: Aors, user_case: UserCase, hasher: Hasher) -> Self {
+        Self {
+            users: Names::default(),
+            hashes: Vec::new(),
+            aors,
+            user_case,
+            hasher,
+        }
+    }
+
+    pub fn add(&mut self, domain: DomainId, user: &[u8]) -> Result<(), Failure> {
+        self.users.add(domain, user)?;
+        let hash = self.hasher.hash(domain, &self.user_case.fold(user));
+        self.hashes.push(hash);
+        Ok(())
+    }
+
+    pub fn count(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// Leaves an empty one of the same kind.
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(self.aors, self.user_case, self.hasher.clone());
+        std::mem::replace(self, empty)
+    }
+}

@@ -1,0 +1,84 @@
+//! The users who are registered and in no set of their domain.
+
+use super::distinct::Distinct;
+use super::domains::Domains;
+use super::ids::{DomainId, UserId};
+use super::names::Names;
+use crate::aor::UserCase;
+use crate::failure::Failure;
+
+/// Missing users, each once, by domain.
+pub struct Missing {
+    user_case: UserCase,
+    /// Its own: most of them are those of no set.
+    domains: Domains,
+    users: Names<UserId, DomainId>,
+    distinct: Distinct<UserId>,
+}
+
+impl Missing {
+    pub fn new(user_case: UserCase) -> Self {
+        Self {
+            user_case,
+            domains: Domains::default(),
+            users: Names::default(),
+            distinct: Distinct::default(),
+        }
+    }
+
+    pub fn has_domain(&self, domain: &[u8]) -> bool {
+        self.domains.find(domain).is_some()
+    }
+
+    pub fn add(&mut self, domain: &[u8], user: &[u8]) -> Result<(), Failure> {
+        if self.domains.is_full() {
+            return Err(Failure::new("its AoRs are of more than a million domains")
+                .hint("that is no presence board: look at what domains its registrar accepts"));
+        }
+        let domain = self.domains.find_or_add(domain);
+        let hash = self.distinct.hash(domain, &self.user_case.fold(user));
+        let is_same = |other| {
+            self.users.group(other) == domain && self.user_case.same(self.users.get(other), user)
+        };
+        if !self.distinct.contains(hash, is_same) {
+            self.distinct.insert(hash, self.users.add(domain, user)?);
+        }
+        Ok(())
+    }
+
+    /// Adds those of another dump.
+    pub fn unite(&mut self, other: Self) -> Result<(), Failure> {
+        if self.count() == 0 {
+            *self = other;
+            return Ok(());
+        }
+        for user in other.users.iter() {
+            let domain = other.domains.name(other.users.group(user));
+            self.add(domain, other.users.get(user))?;
+        }
+        Ok(())
+    }
+
+    pub fn count(&self) -> usize {
+        self.users.count()
+    }
+
+    /// Each domain, in lower case, and its users.
+    pub fn by_domain(&self) -> Vec<(&[u8], Vec<UserId>)> {
+        let domains = self.domains.iter().map(|domain| (domain, Vec::new()));
+        let mut by_domain: Vec<_> = domains.collect();
+        for user in self.users.iter() {
+            by_domain[self.users.group(user).index()].1.push(user);
+        }
+        by_domain
+    }
+
+    pub fn user(&self, user: UserId) -> &[u8] {
+        self.users.get(user)
+    }
+
+    /// Drops what finds them.
+    pub fn into_users(self) -> Names<UserId, DomainId> {
+        self.users
+    }
+}

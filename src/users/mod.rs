@@ -1,0 +1,30 @@
+//! The sets in Redis (R) and what a dump shows of them (D1), in memory: about 35 bytes a user.
+//!
+//! - [`Sets`]: keys, their domains, and their members; an [`Index`] finds the members who stand for a user
+//! - [`Matches`]: which members are online, and which users are missing in the sets
+//! - [`Batch`]: some users of a dump, to be looked up together
+//!
+//! Hashing, and touching memory ahead of its use, stay inside this folder.
+
+mod batch;
+mod distinct;
+mod domains;
+mod hash;
+mod ids;
+mod index;
+mod matches;
+mod members;
+mod missing;
+mod names;
+mod sets;
+
+pub use batch::{Aors, Batch};
+pub use distinct::Distinct;
+pub use domains::Domains;
+pub use ids::{DomainId, KeyId, MemberId, UserId};
+pub use index::{Found, Index};
+pub use matches::Matches;
+pub use members::Key;
+pub use missing::Missing;
+pub use names::{Names, bounded};
+pub use sets::Sets;

@@ -1,0 +1,169 @@
+//! The sets as Redis held them when the run began (R): keys, their domains, and the members of each key.
+
+use std::sync::{Arc, OnceLock};
+
+use super::batch::{Aors, Batch};
+use super::distinct::Distinct;
+use super::domains::Domains;
+use super::ids::{DomainId, KeyId, MemberId};
+use super::index::{Found, Index};
+use super::members::{Key, Members};
+use crate::aor::UserCase;
+use crate::failure::Failure;
+
+/// Every set under the prefix, by key; keys that differ only in case are one domain.
+pub struct Sets {
+    pub domains: Domains,
+    members: Members,
+    index: OnceLock<Index>,
+}
+
+impl Sets {
+    pub fn new(user_case: UserCase) -> Self {
+        Self {
+            domains: Domains::default(),
+            members: Members::new(user_case),
+            index: OnceLock::new(),
+        }
+    }
+
+    pub fn user_case(&self) -> UserCase {
+        self.members.user_case
+    }
+
+    /// Adds the key of a domain.
+    pub fn add_key(&mut self, name: impl Into<Arc<[u8]>>, domain: &[u8]) -> KeyId {
+        let domain = self.domains.find_or_add(domain);
+        self.members.add_key(name.into(), domain)
+    }
+
+    pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
+        // It does not know this one.
+        self.index.take();
+        self.members.add(key, member)
+    }
+
+    /// Adds a member, unless they are in `distinct`, which must know of this key whoever came before.
+    pub fn add_once(
+        &mut self,
+        distinct: &mut Distinct<MemberId>,
+        key: KeyId,
+        member: &[u8],
+    ) -> Result<(), Failure> {
+        let hash = distinct.hash(key, member);
+        let is_same = |other| self.key_of(other) == key && self.member(other) == member;
+        if !distinct.contains(hash, is_same) {
+            distinct.insert(hash, self.add_member(key, member)?);
+        }
+        Ok(())
+    }
+
+    /// How many members all sets together have.
+    pub fn count(&self) -> usize {
+        self.members.names.count()
+    }
+
+    pub fn keys(&self) -> &[Key] {
+        &self.members.keys
+    }
+
+    pub fn key(&self, id: KeyId) -> &Key {
+        &self.members.keys[id.index()]
+    }
+
+    pub fn members(&self) -> impl Iterator<Item = MemberId> + '_ {
+        self.members.names.iter()
+    }
+
+    pub fn member(&self, id: MemberId) -> &[u8] {
+        self.members.names.get(id)
+    }
+
+    pub fn key_of(&self, member: MemberId) -> KeyId {
+        self.members.names.group(member)
+    }
+
+    /// The name of the key whose set holds a member.
+    pub fn key_name(&self, member: MemberId) -> &[u8] {
+        &self.key(self.key_of(member)).name
+    }
+
+    pub fn domain_of(&self, member: MemberId) -> DomainId {
+        self.members.domain_of(member)
+    }
+
+    /// What [`Names::slot`](super::Names::slot) of a member is always less than.
+    pub(super) fn slots(&self) -> usize {
+        self.members.names.slots()
+    }
+
+    /// Makes ready to find members, which takes a while. Otherwise the first search does.
+    pub fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(&self.members))
+    }
+
+    /// An empty batch of users to find.
+    pub fn batch(&self, aors: Aors) -> Batch {
+        Batch::new(aors, self.members.user_case, self.members.hasher.clone())
+    }
+
+    /// Who stands for each user of a batch, in their order.
+    pub fn find(&self, batch: &Batch) -> Vec<Found> {
+        self.index().find(&self.members, batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who stands for a user of a domain.
+    fn found(sets: &Sets, domain: &[u8], user: &str) -> Vec<MemberId> {
+        let mut batch = sets.batch(Aors::AsDumped);
+        let domain = sets.domains.find(domain).unwrap();
+        batch.add(domain, user.as_bytes()).unwrap();
+        sets.index().members(sets.find(&batch)[0]).collect()
+    }
+
+    #[test]
+    fn every_spelling_of_a_user_is_found() {
+        let mut sets = Sets::new(UserCase::Ignored);
+        let mut distinct = Distinct::default();
+        let lower = sets.add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca");
+        let mixed = sets.add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca");
+        for (key, member) in [
+            (lower, "alice"),
+            (mixed, "Alice"),
+            (mixed, "%41lice"),
+            (lower, "bob"),
+            (lower, "alice"),
+        ] {
+            sets.add_once(&mut distinct, key, member.as_bytes())
+                .unwrap();
+        }
+        assert_eq!(sets.count(), 4, "the member reported twice counts once");
+        let found = |user| {
+            let found = found(&sets, b"abc.voip.ca", user);
+            let text = |member: MemberId| String::from_utf8(sets.member(member).to_vec()).unwrap();
+            let mut found: Vec<_> = found.into_iter().map(text).collect();
+            found.sort();
+            found
+        };
+        assert_eq!(found("alice"), ["%41lice", "Alice", "alice"]);
+        assert_eq!(found("Bob"), ["bob"]);
+        assert_eq!(found("carol"), [""; 0]);
+    }
+
+    #[test]
+    fn a_user_of_another_domain_is_not_found() {
+        let mut sets = Sets::new(UserCase::Ignored);
+        let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc");
+        let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz");
+        let one = sets.add_member(abc, b"100").unwrap();
+        let other = sets.add_member(xyz, b"100").unwrap();
+        sets.add_member(xyz, b"200").unwrap();
+        assert_eq!(found(&sets, b"xyz", "100"), [other]);
+        assert_eq!(found(&sets, b"abc", "100"), [one]);
+        assert_eq!(found(&sets, b"abc", "200"), []);
+    }
+}
