@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::answer::{Answer, UptimeAnswer};
 use crate::config::Config;
-use crate::dump_matcher::DumpMatcher;
+use crate::dump_matcher::{DumpMatcher, TOO_LARGE};
 use crate::failure::Failure;
 use crate::kamailio::{self, Dump};
 use crate::shown::counted;
@@ -56,7 +56,12 @@ fn united(dumps: Vec<Result<Dump<Matches>, Failure>>, sets: &Sets) -> Result<Mat
     let mut dumps = dumps.into_iter().map(|dump| dump.told);
     let mut matches = dumps.next().unwrap_or_else(|| Matches::nobody(sets));
     for other in dumps {
-        matches.unite(other)?;
+        let more = matches.unite(other);
+        more.map_err(|failure| Failure {
+            message: format!("Kamailio, all registrars together: {}", failure.message),
+            hint: failure.hint.or(Some(TOO_LARGE.into())),
+            ..failure
+        })?;
     }
     Ok(matches)
 }

@@ -15,6 +15,10 @@ use crate::users::{Aors, Batch, Matches, Missing, Sets, bounded};
 const BATCH: usize = 256;
 const WAITING: usize = 16;
 
+/// The hint for dumps with more users than are kept.
+pub const TOO_LARGE: &str =
+    "that is no registrar of a site: look at what this Kamailio's usrloc holds";
+
 /// Matches the AoRs of one dump with the sets.
 pub struct DumpMatcher<'scope> {
     rules: &'scope Rules,
@@ -70,10 +74,7 @@ impl<'scope> DumpMatcher<'scope> {
             }
         };
         self.bytes += user.len();
-        bounded(self.aors, self.bytes).map_err(|failure| {
-            failure
-                .hint("that is no registrar of a site: look at what this Kamailio's usrloc holds")
-        })?;
+        bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;
         if self.rules.default_domain.is_some()
             && let Some((user, domain)) = aor::split(aor)
             && let Some(domain) = self.sets.domains.find(domain)
@@ -150,5 +151,36 @@ impl Listener for DumpMatcher<'_> {
         matches.aors = self.aors;
         matches.without_domain = self.without_domain;
         Ok(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::aor::UserCase;
+    use crate::scope::Scope;
+
+    #[test]
+    fn a_dump_that_is_too_large_sends_to_kamailio_and_not_to_redis() {
+        let rules = Rules {
+            user_case: UserCase::Ignored,
+            prefix: b"ONLINE:".to_vec(),
+            scope: Scope::new(&[], &[]).unwrap(),
+            default_domain: None,
+            tables: Vec::new(),
+        };
+        let sets = Sets::new(rules.user_case);
+        let failure = thread::scope(|threads| {
+            let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
+            matcher.hear(Heard::Table(b"location")).unwrap();
+            // Most of it is never touched, so it takes no memory.
+            let mut aor = vec![0; (256 << 20) + 5];
+            aor[(256 << 20) + 1..].copy_from_slice(b"@abc");
+            matcher.hear(Heard::Aor(&aor)).unwrap_err()
+        });
+        assert!(failure.message.contains("16 million users"), "{failure}");
+        assert_eq!(failure.hint.unwrap(), TOO_LARGE);
     }
 }
