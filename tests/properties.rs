@@ -96,7 +96,7 @@ proptest! {
         let case = if case_counts { UserCase::Counts } else { UserCase::Ignored };
         let mut sets = Sets::new(case);
         for (domain, members) in &keys {
-            let key = sets.add_key([PREFIX, domain].concat(), domain);
+            let key = sets.add_key([PREFIX, domain].concat(), domain).unwrap();
             for member in members {
                 sets.add_member(key, member).unwrap();
             }

@@ -146,7 +146,7 @@ fn unread(
                 calls: 0,
             },
         };
-        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..]);
+        let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
         unread.push_back(Unread { key, way });
     }
     Ok(unread)

@@ -36,10 +36,14 @@ impl<N: Id> Distinct<N> {
         self.hasher.hash(group, form) as u32
     }
 
-    /// Whether a name that `is_same` is there.
-    pub fn contains(&self, hash: u32, is_same: impl Fn(N) -> bool) -> bool {
+    /// The name that `is_same`.
+    pub fn find(&self, hash: u32, is_same: impl Fn(N) -> bool) -> Option<N> {
         let same = |entry: &Entry<N>| entry.hash == hash && is_same(entry.id);
-        self.ids.find(widened(hash), same).is_some()
+        self.ids.find(widened(hash), same).map(|entry| entry.id)
+    }
+
+    pub fn contains(&self, hash: u32, is_same: impl Fn(N) -> bool) -> bool {
+        self.find(hash, is_same).is_some()
     }
 
     pub fn insert(&mut self, hash: u32, id: N) {

@@ -1,47 +1,55 @@
 //! Domains in lower case, numbered from 0.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use foldhash::fast::RandomState;
-
-use super::ids::{DomainId, Id};
+use super::distinct::Distinct;
+use super::ids::{DomainId, Id, NameId};
+use super::names::Names;
+use crate::failure::Failure;
 
 /// Of memory, about: a bound on what a broken server can make us keep.
 const MOST_BYTES: usize = 256 << 20;
 
+/// With 10,000 domains a `HashMap` takes 4 ms longer for 100,000 AoRs: each of its names is elsewhere in memory.
 #[derive(Default)]
 pub struct Domains {
-    names: Vec<Arc<[u8]>>,
-    ids: HashMap<Arc<[u8]>, DomainId, RandomState>,
+    /// Each in the group of its number.
+    names: Names<NameId, DomainId>,
+    by_id: Vec<NameId>,
+    distinct: Distinct<NameId>,
     /// Of all names together.
     bytes: usize,
 }
 
+/// What stands in the place of a group: every domain differs from all others.
+const ALL: DomainId = DomainId::FIRST;
+
 impl Domains {
     pub fn count(&self) -> usize {
-        self.names.len()
+        self.by_id.len()
     }
 
     pub fn name(&self, id: DomainId) -> &[u8] {
-        &self.names[id.index()]
+        self.names.get(self.by_id[id.index()])
     }
 
     /// The names, by their ids.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.names.iter().map(|name| &**name)
+        self.by_id.iter().map(|name| self.names.get(*name))
     }
 
     pub fn find(&self, domain: &[u8]) -> Option<DomainId> {
         // A registrar's are in lower case already.
-        let id = self.ids.get(domain).copied();
+        let id = self.find_lower(domain);
         match id.is_none() && domain.iter().any(u8::is_ascii_uppercase) {
-            true => self
-                .ids
-                .get(domain.to_ascii_lowercase().as_slice())
-                .copied(),
+            true => self.find_lower(&domain.to_ascii_lowercase()),
             false => id,
         }
+    }
+
+    fn find_lower(&self, domain: &[u8]) -> Option<DomainId> {
+        let hash = self.distinct.hash(ALL, domain);
+        let is_same = |name| self.names.get(name) == domain;
+        let name = self.distinct.find(hash, is_same)?;
+        Some(self.names.group(name))
     }
 
     /// Whether there are more than make sense.
@@ -49,15 +57,16 @@ impl Domains {
         self.bytes + 100 * self.count() > MOST_BYTES
     }
 
-    pub fn find_or_add(&mut self, domain: &[u8]) -> DomainId {
+    pub fn find_or_add(&mut self, domain: &[u8]) -> Result<DomainId, Failure> {
         if let Some(id) = self.find(domain) {
-            return id;
+            return Ok(id);
         }
-        let name: Arc<[u8]> = domain.to_ascii_lowercase().into();
+        let domain = domain.to_ascii_lowercase();
         let id = DomainId::new(self.count() as u32);
-        self.bytes += name.len();
-        self.names.push(name.clone());
-        self.ids.insert(name, id);
-        id
+        let name = self.names.add(id, &domain)?;
+        self.distinct.insert(self.distinct.hash(ALL, &domain), name);
+        self.by_id.push(name);
+        self.bytes += domain.len();
+        Ok(id)
     }
 }

@@ -1,4 +1,4 @@
-//! What points to a member, a user, a key or a domain: four types, so that none is taken for another.
+//! What points to a member, a user, a key or a domain: five types, so that none is taken for another.
 
 /// A number that only its own kind of thing has.
 pub trait Id: Copy + Eq {
@@ -33,6 +33,8 @@ ids! {
     KeyId
     /// A domain of one [`Domains`](super::Domains), counted from 0.
     DomainId
+    /// The name of a domain: where [`Domains`](super::Domains) keeps it.
+    NameId
 }
 
 impl KeyId {
@@ -42,6 +44,8 @@ impl KeyId {
 }
 
 impl DomainId {
+    pub const FIRST: Self = Self(0);
+
     pub fn index(self) -> usize {
         self.0 as usize
     }

@@ -172,7 +172,7 @@ mod tests {
     /// Sets of one domain, `abc`.
     fn sets(members: impl Iterator<Item = Vec<u8>>) -> Sets {
         let mut sets = Sets::new(UserCase::Ignored);
-        let key = sets.add_key(b"ONLINE:abc".to_vec(), b"abc");
+        let key = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();
         for member in members {
             sets.add_member(key, &member).unwrap();
         }

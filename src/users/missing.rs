@@ -35,7 +35,7 @@ impl Missing {
             return Err(Failure::new("its AoRs are of more than a million domains")
                 .hint("that is no presence board: look at what domains its registrar accepts"));
         }
-        let domain = self.domains.find_or_add(domain);
+        let domain = self.domains.find_or_add(domain)?;
         let hash = self.distinct.hash(domain, &self.user_case.fold(user));
         let is_same = |other| {
             self.users.group(other) == domain && self.user_case.same(self.users.get(other), user)

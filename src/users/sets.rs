@@ -32,9 +32,9 @@ impl Sets {
     }
 
     /// Adds the key of a domain.
-    pub fn add_key(&mut self, name: impl Into<Arc<[u8]>>, domain: &[u8]) -> KeyId {
-        let domain = self.domains.find_or_add(domain);
-        self.members.add_key(name.into(), domain)
+    pub fn add_key(&mut self, name: impl Into<Arc<[u8]>>, domain: &[u8]) -> Result<KeyId, Failure> {
+        let domain = self.domains.find_or_add(domain)?;
+        Ok(self.members.add_key(name.into(), domain))
     }
 
     pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
@@ -129,8 +129,12 @@ mod tests {
     fn every_spelling_of_a_user_is_found() {
         let mut sets = Sets::new(UserCase::Ignored);
         let mut distinct = Distinct::default();
-        let lower = sets.add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca");
-        let mixed = sets.add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca");
+        let lower = sets
+            .add_key(b"ONLINE:abc.voip.ca".to_vec(), b"abc.voip.ca")
+            .unwrap();
+        let mixed = sets
+            .add_key(b"ONLINE:ABC.voip.ca".to_vec(), b"ABC.voip.ca")
+            .unwrap();
         for (key, member) in [
             (lower, "alice"),
             (mixed, "Alice"),
@@ -157,8 +161,8 @@ mod tests {
     #[test]
     fn a_user_of_another_domain_is_not_found() {
         let mut sets = Sets::new(UserCase::Ignored);
-        let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc");
-        let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz");
+        let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();
+        let xyz = sets.add_key(b"ONLINE:xyz".to_vec(), b"xyz").unwrap();
         let one = sets.add_member(abc, b"100").unwrap();
         let other = sets.add_member(xyz, b"100").unwrap();
         sets.add_member(xyz, b"200").unwrap();

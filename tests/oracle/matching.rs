@@ -91,7 +91,7 @@ impl Scenario {
         };
         let mut sets = Sets::new(rules.user_case);
         for (key, members) in self.redis_in_scope() {
-            let number = sets.add_key(key.clone(), &key[PREFIX.len()..]);
+            let number = sets.add_key(key.clone(), &key[PREFIX.len()..])?;
             for member in members {
                 sets.add_member(number, member)?;
             }
