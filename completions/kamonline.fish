@@ -3,8 +3,8 @@ bash\t''
 zsh\t''
 fish\t''"
 complete -c kamonline -l kamailio -d 'Where to ask; repeatable' -r
-complete -c kamonline -l rpc -d 'How to ask' -r -f -a "xhttp_rpc\t''
-jsonrpc\t''"
+complete -c kamonline -l rpc -d 'How to ask' -r -f -a "xhttp_rpc\t'A page, from the module xhttp_rpc: GET ROOT/ul/ul.dump?arg=brief'
+jsonrpc\t'JSON-RPC 2.0, from the module jsonrpcs: POST'"
 complete -c kamonline -l table -d 'Count only this usrloc table; repeatable [default: all]' -r
 complete -c kamonline -l kamailio-ca -d 'Trust only the root certificates in this PEM file' -r -F
 complete -c kamonline -l kamailio-password-file -d 'HTTP Basic password of the user in the URL' -r -F

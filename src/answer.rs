@@ -14,7 +14,7 @@ pub struct Answer {
 }
 
 pub struct UptimeAnswer {
-    pub told: Uptime,
+    pub reported: Uptime,
     /// How long it had been up when its dump was asked for; None is one that makes no sense.
     pub when_asked: Option<Duration>,
 }

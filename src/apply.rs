@@ -3,9 +3,9 @@
 use crate::config::{Config, MissingUsers};
 use crate::failure::{Exit, Failure};
 use crate::plan::Plan;
-use crate::shown::{Shown, counted};
 use crate::stop::Stop;
 use crate::store::{Change, Fate, Store, Verb, Written};
+use crate::text::{Shown, counted};
 use crate::users::MemberId;
 
 /// How many users an error names; the report names all of them.
@@ -63,14 +63,17 @@ impl Applied {
     ) -> (Vec<MemberId>, Option<Failure>) {
         let (back, lost) = put_back(store, plan, returned);
         let failure = lost.map(|lost| {
-            let why = lost.why.message;
-            let message = format!(
-                "second look: {why}; removed, registered again, and not put back: {}",
+            let names = format!(
+                "removed, registered again, and not put back: {}",
                 lost.names
             );
-            self.after_failure(Failure::new(message).hint(ADD_MISSING))
+            let failure = lost.why.context("second look");
+            failure.and(names).hint(ADD_MISSING)
         });
-        (back, failure.or(self.failure))
+        match failure {
+            Some(failure) => (back, Some(after(self.failure, failure))),
+            None => (back, self.failure),
+        }
     }
 
     /// Puts everyone back, since nobody can tell who of them is registered. Returns who is back, ascending.
@@ -93,25 +96,26 @@ impl Applied {
             Some(lost) => doubt
                 .and(format!(
                     "{}; of {} who were removed {} are back{stay}, and these are not: {}",
-                    lost.why.message,
+                    lost.why,
                     counted(self.removed.len(), "user"),
                     back.len(),
                     lost.names
                 ))
                 .hint(ADD_MISSING),
         };
-        (back, self.after_failure(failure))
+        (back, after(self.failure, failure))
     }
+}
 
-    /// What came on top of why not all was carried out. A signal is told once.
-    fn after_failure(&self, failure: Failure) -> Failure {
-        match &self.failure {
-            Some(earlier) if !matches!(earlier.exit, Exit::Stopped(_)) => Failure {
-                message: format!("{}; {}", earlier.message, failure.message),
-                ..failure
-            },
-            _ => failure,
-        }
+/// A later failure, and the earlier one that stopped the plan. A signal is named once.
+fn after(earlier: Option<Failure>, later: Failure) -> Failure {
+    match earlier {
+        Some(earlier) if !matches!(earlier.exit, Exit::Stopped(_)) => Failure {
+            exit: later.exit,
+            hint: later.hint.clone(),
+            ..earlier.and(&later)
+        },
+        _ => later,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::dump_matcher::{DumpMatcher, TOO_LARGE};
 use crate::failure::Failure;
 use crate::kamailio::{self, Dump};
-use crate::shown::counted;
+use crate::text::counted;
 use crate::users::{Matches, Sets};
 
 /// What the registrars say when all of them are asked for their dumps.
@@ -33,9 +33,9 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
     for (answer, dump) in answers.iter_mut().zip(&dumps) {
         let Ok(dump) = dump else { continue };
         answer.server = dump.server.clone();
-        answer.aors = Some(dump.told.aors);
-        if dump.told.without_domain > 0 {
-            let count = counted(dump.told.without_domain, "AoR");
+        answer.aors = Some(dump.output.aors);
+        if dump.output.without_domain > 0 {
+            let count = counted(dump.output.without_domain, "AoR");
             warnings.push(format!(
                 "Kamailio at {}: {count} without a user, for no set",
                 answer.url
@@ -53,14 +53,13 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
 
 fn united(dumps: Vec<Result<Dump<Matches>, Failure>>, sets: &Sets) -> Result<Matches, Failure> {
     let dumps = dumps.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut dumps = dumps.into_iter().map(|dump| dump.told);
+    let mut dumps = dumps.into_iter().map(|dump| dump.output);
     let mut matches = dumps.next().unwrap_or_else(|| Matches::nobody(sets));
     for other in dumps {
         let more = matches.unite(other);
         more.map_err(|failure| Failure {
-            message: format!("Kamailio, all registrars together: {}", failure.message),
-            hint: failure.hint.or(Some(TOO_LARGE.into())),
-            ..failure
+            hint: failure.hint.clone().or(Some(TOO_LARGE.into())),
+            ..failure.context("Kamailio, all registrars together")
         })?;
     }
     Ok(matches)
@@ -79,13 +78,15 @@ pub fn for_uptimes(
         registrar.uptime().map(|uptime| (uptime, Instant::now()))
     });
     for ((answer, asked), uptime) in answers.iter_mut().zip(asked).zip(uptimes) {
-        let (told, now) = uptime?;
+        let (reported, now) = uptime?;
         let since_asked = asked.map_or(Duration::ZERO, |asked| now - asked);
-        let seconds = told.seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let seconds = reported
+            .seconds
+            .and_then(|seconds| u64::try_from(seconds).ok());
         let up = seconds.map(Duration::from_secs);
         answer.uptime = Some(UptimeAnswer {
             when_asked: up.map(|up| up.saturating_sub(since_asked)),
-            told,
+            reported,
         });
     }
     Ok(())

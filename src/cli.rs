@@ -11,8 +11,9 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::environment::{self, Unread};
-use crate::shown::without_secrets;
+use crate::kamailio::Rpc;
 use crate::style::{Color, Detail, Format, Style};
+use crate::text::without_secrets;
 
 /// Make the Redis sets of who is online say what Kamailio knows
 ///
@@ -32,7 +33,7 @@ pub struct Cli {
         hide_possible_values = true,
         display_order = 1000
     )]
-    pub generate: Option<GenerateArg>,
+    pub generate: Option<Generate>,
 
     /// Where to ask; repeatable
     ///
@@ -47,7 +48,7 @@ pub struct Cli {
     /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers
     /// busy for some 12 s.
     #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, default_value = "xhttp_rpc")]
-    pub rpc: RpcArg,
+    pub rpc: Rpc,
 
     /// Count only this usrloc table; repeatable [default: all]
     ///
@@ -247,29 +248,21 @@ Examples:
   kamonline --kamailio http://10.0.0.1:5060/rpc --redis redis://10.0.0.2:6379/0";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum RpcArg {
-    #[value(name = "xhttp_rpc")]
-    XhttpRpc,
-    #[value(name = "jsonrpc")]
-    JsonRpc,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum GenerateArg {
+pub enum Generate {
     Man,
     Bash,
     Zsh,
     Fish,
 }
 
-impl GenerateArg {
+impl Generate {
     /// Made from the command line above by tests/it/admin/generate.rs, which holds them to it.
     pub fn text(self) -> &'static str {
         match self {
-            GenerateArg::Man => include_str!("../man/kamonline.1"),
-            GenerateArg::Bash => include_str!("../completions/kamonline.bash"),
-            GenerateArg::Zsh => include_str!("../completions/_kamonline"),
-            GenerateArg::Fish => include_str!("../completions/kamonline.fish"),
+            Generate::Man => include_str!("../man/kamonline.1"),
+            Generate::Bash => include_str!("../completions/kamonline.bash"),
+            Generate::Zsh => include_str!("../completions/_kamonline"),
+            Generate::Fish => include_str!("../completions/kamonline.fish"),
         }
     }
 }

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aor::UserCase;
-use crate::cli::{Cli, RpcArg};
+use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::guard::{EmptyDump, Guard, MaxRemoval};
-use crate::kamailio::{Registrar, Rpc};
+use crate::kamailio::Registrar;
 use crate::password::Password;
 use crate::peer::Deadlines;
 use crate::scope::{Rules, Scope};
-use crate::shown::without_secrets;
 use crate::store::{Access, Servers, Topology};
+use crate::text::without_secrets;
 
 /// All that a run needs to know.
 pub struct Config {
@@ -70,10 +70,6 @@ impl Config {
             timeout: cli.timeout,
             retries: cli.retries,
         };
-        let rpc = match cli.rpc {
-            RpcArg::XhttpRpc => Rpc::XhttpRpc,
-            RpcArg::JsonRpc => Rpc::JsonRpc,
-        };
         let mut warnings = Vec::new();
         let mut password = |option, file: Option<&Path>| {
             let Some(file) = file else { return Ok(None) };
@@ -106,7 +102,7 @@ impl Config {
                 url,
                 kamailio_password.as_deref(),
                 cli.kamailio_ca.as_deref(),
-                rpc,
+                cli.rpc,
                 deadlines,
             )
         };
@@ -137,9 +133,9 @@ impl Config {
                 },
                 prefix: cli.prefix.into_bytes(),
                 scope: Scope::new(&cli.domain, &cli.exclude_domain).map_err(|failure| {
-                    let option = failure.message.split(':').next().unwrap_or_default();
-                    let option = option.trim_start_matches('-').to_owned();
-                    split(&option, "\\x2c", failure)
+                    let message = failure.to_string();
+                    let option = message.split(':').next().unwrap_or_default();
+                    split(option.trim_start_matches('-'), "\\x2c", failure)
                 })?,
                 default_domain: cli
                     .default_domain

@@ -5,10 +5,10 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Scope as Threads, ScopedJoinHandle};
 
 use crate::aor;
+use crate::dump::{DumpItem, DumpVisitor};
 use crate::failure::Failure;
-use crate::kamailio::{Heard, Listener};
 use crate::scope::Rules;
-use crate::shown::Shown;
+use crate::text::Shown;
 use crate::users::{Aors, Batch, Matches, Missing, Sets, bounded};
 
 /// How many users are looked up together, and how many such batches may wait.
@@ -101,24 +101,24 @@ fn pass_on(batch: &mut Batch, batches: &SyncSender<Batch>) {
     let _ = batches.send(batch.take());
 }
 
-impl Listener for DumpMatcher<'_> {
-    type Told = Matches;
+impl DumpVisitor for DumpMatcher<'_> {
+    type Output = Matches;
 
-    fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
-        match heard {
-            Heard::Table(name) => {
+    fn visit(&mut self, item: DumpItem) -> Result<(), Failure> {
+        match item {
+            DumpItem::Table(name) => {
                 let wanted = &self.rules.tables;
                 self.counts =
                     wanted.is_empty() || wanted.iter().any(|table| table.as_bytes() == name);
                 self.tables.push(name.to_vec());
                 Ok(())
             }
-            Heard::Aor(aor) if self.counts => self.aor(aor),
-            Heard::Aor(_) => Ok(()),
+            DumpItem::Aor(aor) if self.counts => self.aor(aor),
+            DumpItem::Aor(_) => Ok(()),
         }
     }
 
-    fn end(mut self) -> Result<Matches, Failure> {
+    fn finish(mut self) -> Result<Matches, Failure> {
         if let Some(absent) = self
             .rules
             .tables
@@ -174,13 +174,16 @@ mod tests {
         let sets = Sets::new(rules.user_case);
         let failure = thread::scope(|threads| {
             let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
-            matcher.hear(Heard::Table(b"location")).unwrap();
+            matcher.visit(DumpItem::Table(b"location")).unwrap();
             // Most of it is never touched, so it takes no memory.
             let mut aor = vec![0; (256 << 20) + 5];
             aor[(256 << 20) + 1..].copy_from_slice(b"@abc");
-            matcher.hear(Heard::Aor(&aor)).unwrap_err()
+            matcher.visit(DumpItem::Aor(&aor)).unwrap_err()
         });
-        assert!(failure.message.contains("16 million users"), "{failure}");
+        assert!(
+            failure.to_string().contains("16 million users"),
+            "{failure}"
+        );
         assert_eq!(failure.hint.unwrap(), TOO_LARGE);
     }
 }

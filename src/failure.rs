@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::shown::Shown;
 use crate::stop::Signal;
+use crate::text::Shown;
 
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +35,21 @@ impl Exit {
     }
 }
 
-/// One error: what failed and on which server, then what to do next where the cause is known.
+/// One error, as an administrator reads it.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    pub message: String,
+    /// What failed and where, with the causes below it.
+    pub cause: anyhow::Error,
+    /// What was and what was not changed.
+    pub state: Option<String>,
+    /// What to do next, where that is known.
     pub hint: Option<String>,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Failed,
-            message: message.into(),
-            hint: None,
-        }
+        Self::from(anyhow::Error::msg(message.into()))
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
@@ -66,10 +66,22 @@ impl Failure {
         }
     }
 
-    /// Adds what else is to be said.
-    pub fn and(self, more: impl fmt::Display) -> Self {
+    /// Puts in front what the cause is the cause of.
+    pub fn context(self, what: impl Into<String>) -> Self {
         Self {
-            message: format!("{}; {more}", self.message),
+            cause: self.cause.context(what.into()),
+            ..self
+        }
+    }
+
+    /// Adds to the state of things.
+    pub fn and(self, more: impl fmt::Display) -> Self {
+        let state = match &self.state {
+            Some(state) => format!("{state}; {more}"),
+            None => more.to_string(),
+        };
+        Self {
+            state: Some(state),
             ..self
         }
     }
@@ -77,8 +89,9 @@ impl Failure {
     /// A server whose certificate the TLS library does not trust, for reasons that it gives in words of its own; `option`
     /// takes a root of trust.
     pub fn distrust(server: &str, why: &str, option: &str) -> Self {
-        let failure =
-            |why: &str| Self::new(format!("{server}: its certificate is not trusted ({why})"));
+        let failure = |why: &str| {
+            Self::new(format!("its certificate is not trusted ({why})")).context(server)
+        };
         let why = why.trim_start_matches("invalid peer certificate: ");
         if why.contains("CaUsedAsEndEntity") {
             return failure("it is that of an authority, CA:TRUE").hint(format!(
@@ -100,21 +113,28 @@ impl Failure {
 
     /// A write that came only so far.
     pub fn with_progress(self, verb: &str, done: usize, unsure: usize, of: usize) -> Self {
-        let perhaps = if unsure > 0 {
-            format!(", perhaps {unsure} more")
-        } else {
-            String::new()
+        let perhaps = match unsure {
+            0 => String::new(),
+            _ => format!(", perhaps {unsure} more"),
         };
-        Self {
-            message: format!("{}; {done} of {of} were {verb}{perhaps}", self.message),
-            ..self
-        }
+        self.and(format!("{done} of {of} were {verb}{perhaps}"))
     }
 
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self {
             hint: Some(hint.into()),
             ..self
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(cause: anyhow::Error) -> Self {
+        Self {
+            exit: Exit::Failed,
+            cause,
+            state: None,
+            hint: None,
         }
     }
 }
@@ -128,10 +148,12 @@ impl From<Signal> for Failure {
     }
 }
 
+/// On one line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        write!(f, "{:#}", self.cause)?;
+        self.state
+            .iter()
+            .try_for_each(|state| write!(f, "; {state}"))
     }
 }
-
-impl std::error::Error for Failure {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::plan::{Plan, Totals};
-use crate::shown::{Shown, counted};
+use crate::text::{Shown, counted};
 
 /// Removals that pass under any share above 0%, so that a share works on small sites.
 const FEW: usize = 10;
@@ -343,11 +343,9 @@ mod tests {
             (&[Some(500), None], "makes no sense", "wait 120 s"),
         ] {
             let refusal = refusal(times).unwrap();
+            let said_so = refusal.to_string();
             let hint = refusal.hint.unwrap();
-            assert!(
-                refusal.message.contains(said) && hint.starts_with(wait),
-                "{hint}"
-            );
+            assert!(said_so.contains(said) && hint.starts_with(wait), "{hint}");
             assert!(hint.ends_with(": --min-uptime 0s"), "{hint}");
         }
     }
@@ -370,7 +368,7 @@ mod tests {
             guard.check(&findings).err()
         };
         let refused = refusal(5).unwrap();
-        assert!(refused.message.contains("and reports nobody"));
+        assert!(refused.to_string().contains("and reports nobody"));
         let hint = refused.hint.unwrap();
         assert!(
             hint.starts_with("wait 115 s") && hint.ends_with("until it has"),

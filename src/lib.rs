@@ -9,11 +9,11 @@
 //! - [`plan`]: what is to be done; [`guard`]: when that is refused; [`notice`]: what else is to be known
 //! - [`mod@apply`]: removes, adds, and takes a removal back; [`second_look`]: whether it is kept
 //! - [`aor`]: the vocabulary, and how users are matched
-//! - [`report`]: what was found and done, told
+//! - [`report`]: what was found and done, printed
 //! - [`peer`]: what Redis and Kamailio share: deadlines, further tries, certificates; [`limits`]: every bound on what they
 //!   can make us keep or wait
 //!
-//! and the small parts: [`scope`], [`password`], [`shown`], [`style`], [`failure`], [`waiting`].
+//! and the small parts: [`scope`], [`password`], [`text`], [`style`], [`failure`], [`progress`].
 
 pub mod answer;
 pub mod aor;
@@ -21,6 +21,7 @@ pub mod apply;
 pub mod ask;
 pub mod cli;
 pub mod config;
+pub mod dump;
 pub mod dump_matcher;
 pub mod environment;
 pub mod failure;
@@ -32,13 +33,13 @@ pub mod outcome;
 pub mod password;
 pub mod peer;
 pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod run;
 pub mod scope;
 pub mod second_look;
-pub mod shown;
 pub mod stop;
 pub mod store;
 pub mod style;
+pub mod text;
 pub mod users;
-pub mod waiting;

@@ -8,10 +8,10 @@ use kamonline::cli::Cli;
 use kamonline::config::Config;
 use kamonline::environment::Unread;
 use kamonline::failure::{Exit, Failure};
+use kamonline::progress::Progress;
 use kamonline::report;
 use kamonline::run;
 use kamonline::style::{Format, Style};
-use kamonline::waiting::Waiting;
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os(), std::env::vars_os()) {
@@ -35,12 +35,12 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Some(what) = cli.generate {
         let printed = io::stdout().write_all(what.text().as_bytes());
-        return told("it", printed).map(|()| Exit::Done);
+        return checked("it", printed).map(|()| Exit::Done);
     }
     let config = Arc::new(Config::resolve(cli)?);
-    let waiting = Waiting::new(io::stderr().is_terminal());
-    let mut outcome = run::run_until_signal(&config, &waiting);
-    waiting.end();
+    let progress = Progress::new(io::stderr().is_terminal());
+    let mut outcome = run::run_until_signal(&config, &progress);
+    progress.end();
     if let Some(file) = &config.metrics_file {
         report::keep_metrics(&mut outcome, file);
     }
@@ -61,12 +61,12 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
     let exit = outcome.exit(config.mode);
     match outcome.failure.take() {
         Some(failure) => Err(failure),
-        None => told("the run is done, but its report", printed).map(|()| exit),
+        None => checked("the run is done, but its report", printed).map(|()| exit),
     }
 }
 
 /// A reader who went away, as `head` does, is no failure.
-fn told(what: &str, printed: io::Result<()>) -> Result<(), Failure> {
+fn checked(what: &str, printed: io::Result<()>) -> Result<(), Failure> {
     match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
             "{what} could not be printed: {error}"

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::answer::Answer;
 use crate::plan::Plan;
 use crate::scope::Scope;
-use crate::shown::Shown;
+use crate::text::Shown;
 
 /// A domain with no more members than this may well have nobody registered.
 const FEW: usize = 10;

@@ -27,7 +27,7 @@ pub struct Outcome {
     pub restored: Vec<MemberId>,
     /// Members who were removed, and put back since the second look did not confirm their removal. As `restored`.
     pub rolled_back: Vec<MemberId>,
-    /// For whoever looks at the report; a warning goes to standard error, too.
+    /// Only the report shows it; a warning goes to standard error, too.
     pub notices: Vec<Notice>,
     pub warnings: Vec<String>,
     pub failure: Option<Failure>,

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Never shown.
 pub struct Password {
     pub text: String,
-    /// Of the file, for whoever looks after it.
+    /// About the file, for the administrator.
     pub warning: Option<String>,
 }
 

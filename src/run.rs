@@ -1,6 +1,6 @@
 //! One run, step by step: read the sets, ask Kamailio, plan, guard, apply, look a second time.
 //!
-//! Redis is read before Kamailio is asked, so whoever registers in between is no candidate; and whoever registers while
+//! Redis is read before Kamailio is asked, so a user who registers in between is no candidate. A user who registers while
 //! the stale are being removed is put back by the second look, which must confirm every removal.
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::guard::{self, Findings};
 use crate::notice::Notice;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::second_look;
 use crate::stop::{self, Signal, Stop};
 use crate::store::Store;
-use crate::waiting::Waiting;
 
 enum Event {
     Ended(Box<Outcome>),
@@ -29,7 +29,7 @@ enum Event {
 /// A run to its end, to its failure, or to the signal that stops it.
 ///
 /// It has a thread of its own, which is left where it is when a signal comes before the first write.
-pub fn run_until_signal(config: &Arc<Config>, waiting: &Waiting) -> Outcome {
+pub fn run_until_signal(config: &Arc<Config>, progress: &Progress) -> Outcome {
     let begun = Instant::now();
     let stopped = |failure: Failure| Outcome {
         duration: begun.elapsed(),
@@ -43,9 +43,9 @@ pub fn run_until_signal(config: &Arc<Config>, waiting: &Waiting) -> Outcome {
         return stopped(Failure::new(format!("cannot wait for signals: {error}")));
     }
     let stop = Arc::new(Stop::default());
-    let (its_config, its_stop, its_waiting) = (config.clone(), stop.clone(), waiting.clone());
+    let (its_config, its_stop, its_progress) = (config.clone(), stop.clone(), progress.clone());
     thread::spawn(move || {
-        let outcome = run(&its_config, &its_stop, &its_waiting);
+        let outcome = run(&its_config, &its_stop, &its_progress);
         tell.send(Event::Ended(Box::new(outcome)))
     });
     for event in events {
@@ -61,11 +61,11 @@ pub fn run_until_signal(config: &Arc<Config>, waiting: &Waiting) -> Outcome {
 }
 
 /// A run to its end or to its failure, or until `stop` is raised.
-pub fn run(config: &Arc<Config>, stop: &Stop, waiting: &Waiting) -> Outcome {
+pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome::begin(config);
     let mut store = Store::new(&config.redis, &config.rules.prefix, config.mode.access());
-    outcome.failure = steps(config, &mut store, stop, waiting, &mut outcome).err();
+    outcome.failure = steps(config, &mut store, stop, progress, &mut outcome).err();
     outcome.warnings.append(&mut store.warnings);
     outcome.duration = started.elapsed();
     outcome
@@ -75,15 +75,15 @@ fn steps(
     config: &Arc<Config>,
     store: &mut Store,
     stop: &Stop,
-    waiting: &Waiting,
+    progress: &Progress,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    waiting.on("Redis");
+    progress.wait_for("Redis");
     let sets = store
         .read(&config.rules)
         .map_err(Failure::nothing_changed)?;
 
-    waiting.on("Kamailio");
+    progress.wait_for("Kamailio");
     let dumps = ask::for_dumps(config, &sets);
     outcome.warnings.extend(dumps.warnings);
     outcome.registrars = dumps.answers;
@@ -105,7 +105,7 @@ fn steps(
         return Ok(());
     }
 
-    waiting.on("Redis");
+    progress.wait_for("Redis");
     let applied = apply(config, store, &plan, stop)?;
     outcome.removed = applied.confirmed;
     outcome.added = applied.added;
@@ -113,10 +113,10 @@ fn steps(
         return applied.failure.map_or(Ok(()), Err);
     }
 
-    waiting.on("the second look");
+    progress.wait_for("the second look");
     let first = &outcome.registrars;
     let looked = second_look::look(config, &plan, &applied.removed, first, stop);
-    waiting.on("Redis");
+    progress.wait_for("Redis");
     match looked {
         Ok(returned) => {
             let (restored, failure) = applied.restore(store, &plan, &returned);

@@ -108,7 +108,7 @@ mod tests {
     fn a_pattern_that_is_no_regex_is_wrong_usage() {
         for pattern in ["(", "a)|(b", "["] {
             let failure = Scope::new(&[pattern.to_string()], &[]).unwrap_err();
-            assert!(failure.message.starts_with("--domain: "), "{failure}");
+            assert!(failure.to_string().starts_with("--domain: "), "{failure}");
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::ask;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::plan::Plan;
-use crate::shown::{Shown, counted};
 use crate::stop::Stop;
+use crate::text::{Shown, counted};
 use crate::users::MemberId;
 
 /// How soon a signal is heeded while Kamailio is asked.
@@ -50,10 +50,7 @@ pub fn look(
             Err(RecvTimeoutError::Disconnected) => unreachable!("a panic ends the process"),
         }
     };
-    let in_second_look = |failure: Failure| Failure {
-        message: format!("second look: {}", failure.message),
-        ..failure
-    };
+    let in_second_look = |failure: Failure| failure.context("second look");
     let (returned, second) = second.map_err(in_second_look)?;
     let looks = Looks {
         first,
@@ -130,7 +127,7 @@ fn of_one_registrar(first: &Answer, second: &Answer) -> Option<String> {
         answer
             .uptime
             .as_ref()
-            .map(|uptime| uptime.told.since.clone())
+            .map(|uptime| uptime.reported.since.clone())
     };
     let (before, now) = (since(first), since(second));
     if before != now {
@@ -171,7 +168,7 @@ mod tests {
             server: None,
             aors: Some(aors),
             uptime: Some(UptimeAnswer {
-                told: Uptime {
+                reported: Uptime {
                     since: since.into(),
                     seconds: Some(0),
                 },

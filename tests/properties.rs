@@ -11,7 +11,7 @@ use kamonline::failure::Exit;
 use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
 use kamonline::plan::{Plan, Totals};
 use kamonline::users::{Aors, Sets};
-use oracle::Told;
+use oracle::Item;
 use oracle::matching::{PREFIX, Scenario, added, removed};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -28,15 +28,15 @@ fn domain() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec!["abc", "ABC", "xyz", "Xyz", "free", ""]).prop_map(|name| name.into())
 }
 
-fn dump() -> impl Strategy<Value = Vec<Told>> {
+fn dump() -> impl Strategy<Value = Vec<Item>> {
     let aor = (user(), domain())
-        .prop_map(|(user, domain)| Told::Aor([user, b"@".to_vec(), domain].concat()));
+        .prop_map(|(user, domain)| Item::Aor([user, b"@".to_vec(), domain].concat()));
     let table = prop::sample::select(vec!["location", "location2"])
-        .prop_map(|name| Told::Table(name.as_bytes().to_vec()));
-    let bare = user().prop_map(Told::Aor);
-    vec(prop_oneof![8 => aor, 1 => bare, 1 => table], 0..12).prop_map(|mut told| {
-        told.insert(0, Told::Table(b"location".to_vec()));
-        told
+        .prop_map(|name| Item::Table(name.as_bytes().to_vec()));
+    let bare = user().prop_map(Item::Aor);
+    vec(prop_oneof![8 => aor, 1 => bare, 1 => table], 0..12).prop_map(|mut items| {
+        items.insert(0, Item::Table(b"location".to_vec()));
+        items
     })
 }
 
@@ -54,7 +54,8 @@ prop_compose! {
 }
 
 fn plan(scenario: &Scenario) -> Result<Plan, TestCaseError> {
-    let unusable = |failure: kamonline::failure::Failure| TestCaseError::reject(failure.message);
+    let unusable =
+        |failure: kamonline::failure::Failure| TestCaseError::reject(failure.to_string());
     scenario.plan().map_err(unusable)
 }
 

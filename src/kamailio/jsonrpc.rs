@@ -1,31 +1,32 @@
 //! The answer of `jsonrpcs` to a brief `ul.dump`, from bytes to AoRs, as it comes in; no network.
 //!
-//! No tree of it is built: each AoR is told as it is read, as bytes, since Kamailio prints a user that is not UTF-8 raw.
+//! No tree of it is built: each AoR is handed on as it is read, as bytes, since Kamailio prints a user that is not UTF-8 raw.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use super::{Broken, Heard, prove};
+use super::{Error, prove};
+use crate::dump::DumpItem;
 use crate::failure::Failure;
 use crate::limits::JSON_BYTES;
 
 /// Reads one answer to its end.
 pub fn read(
     body: impl Read,
-    hear: &mut dyn FnMut(Heard) -> Result<(), Failure>,
-) -> Result<(), Broken> {
+    visit: &mut dyn FnMut(DumpItem) -> Result<(), Failure>,
+) -> Result<(), Error> {
     let mut body = BufReader::with_capacity(64 << 10, body.take(JSON_BYTES));
     let start = body.fill_buf()?;
     if start.first() != Some(&b'{') {
-        return Err(Broken::no_answer(start.to_vec()));
+        return Err(Error::no_answer(start.to_vec()));
     }
     let mut reading = Reading {
-        hear,
+        visit,
         table: Table::None,
-        broken: None,
+        error: None,
     };
     let mut json = serde_json::Deserializer::from_reader(&mut body);
     let read = At {
@@ -34,31 +35,31 @@ pub fn read(
     }
     .deserialize(&mut json)
     .and_then(|()| json.end());
-    match (read, reading.broken, reading.table) {
+    match (read, reading.error, reading.table) {
         (Err(_), None, _) if body.get_ref().limit() == 0 => {
-            Err(Broken::Unknown("the answer is larger than 128 MiB".into()))
+            Err(Error::Unknown("the answer is larger than 128 MiB".into()))
         }
-        (Err(error), broken, _) => Err(broken.unwrap_or_else(|| unreadable(error))),
+        (Err(json), error, _) => Err(error.unwrap_or_else(|| unreadable(json))),
         (Ok(()), _, Table::Proved) => Ok(()),
-        (Ok(()), ..) => Err(Broken::Unknown("the answer holds no usrloc table".into())),
+        (Ok(()), ..) => Err(Error::Unknown("the answer holds no usrloc table".into())),
     }
 }
 
-fn unreadable(error: serde_json::Error) -> Broken {
+fn unreadable(error: serde_json::Error) -> Error {
     match error.classify() {
-        Category::Eof => Broken::CutOff,
+        Category::Eof => Error::CutOff,
         Category::Io => std::io::Error::from(error).into(),
-        _ => Broken::Unknown(format!(
+        _ => Error::Unknown(format!(
             "the answer is not the JSON that Kamailio prints ({error})"
         )),
     }
 }
 
 struct Reading<'a> {
-    hear: &'a mut dyn FnMut(Heard) -> Result<(), Failure>,
+    visit: &'a mut dyn FnMut(DumpItem) -> Result<(), Failure>,
     table: Table,
     /// What the JSON reader's own error cannot carry.
-    broken: Option<Broken>,
+    error: Option<Error>,
 }
 
 /// How far the table being read has come.
@@ -124,8 +125,8 @@ struct At<'r, 'a> {
 }
 
 impl At<'_, '_> {
-    fn stop<E: Error>(&mut self, broken: impl Into<Broken>) -> E {
-        self.reading.broken = Some(broken.into());
+    fn stop<E: de::Error>(&mut self, error: impl Into<Error>) -> E {
+        self.reading.error = Some(error.into());
         E::custom("stopped")
     }
 }
@@ -157,12 +158,12 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         }
         while let Some(name) = map.next_key::<String>()? {
             if matches!((self.place, name.as_str()), (Place::Result, "Domain")) {
-                return Err(self.stop(Broken::OneTable));
+                return Err(self.stop(Error::OneTable));
             }
             let place = self
                 .place
                 .field(&name)
-                .ok_or_else(|| A::Error::custom(format!("unexpected {name:?}")))?;
+                .ok_or_else(|| de::Error::custom(format!("unexpected {name:?}")))?;
             map.next_value_seed(At {
                 place,
                 reading: self.reading,
@@ -170,12 +171,12 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         }
         match (self.place, &self.reading.table) {
             (Place::Stats, &Table::Counted { aors, records }) => {
-                prove(records, aors).map_err(|broken| self.stop::<A::Error>(broken))?;
+                prove(records, aors).map_err(|error| self.stop::<A::Error>(error))?;
                 self.reading.table = Table::Proved;
                 Ok(())
             }
             (Place::Table, Table::Proved) => Ok(()),
-            (Place::Table, _) => Err(A::Error::custom("a table without its figures")),
+            (Place::Table, _) => Err(de::Error::custom("a table without its figures")),
             _ => Ok(()),
         }
     }
@@ -184,7 +185,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         let place = self
             .place
             .item()
-            .ok_or_else(|| A::Error::custom("unexpected list"))?;
+            .ok_or_else(|| de::Error::custom("unexpected list"))?;
         while list
             .next_element_seed(At {
                 place,
@@ -195,26 +196,26 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         Ok(())
     }
 
-    fn visit_bytes<E: Error>(mut self, text: &[u8]) -> Result<(), E> {
-        let heard = match (self.place, &mut self.reading.table) {
+    fn visit_bytes<E: de::Error>(mut self, text: &[u8]) -> Result<(), E> {
+        let item = match (self.place, &mut self.reading.table) {
             (Place::Name, table @ Table::None) => {
                 *table = Table::Named { aors: 0 };
-                Heard::Table(text)
+                DumpItem::Table(text)
             }
             (Place::Aor, Table::Named { aors }) => {
                 *aors += 1;
-                Heard::Aor(text)
+                DumpItem::Aor(text)
             }
             _ => return Err(E::custom("a table's parts in an unexpected order")),
         };
-        (self.reading.hear)(heard).map_err(|failure| self.stop(failure))
+        (self.reading.visit)(item).map_err(|failure| self.stop(failure))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
         self.visit_bytes(text.as_bytes())
     }
 
-    fn visit_u64<E: Error>(self, records: u64) -> Result<(), E> {
+    fn visit_u64<E: de::Error>(self, records: u64) -> Result<(), E> {
         let Table::Named { aors } = self.reading.table else {
             return Err(E::custom("a table's parts in an unexpected order"));
         };
@@ -227,32 +228,32 @@ impl<'de> Visitor<'de> for At<'_, '_> {
 mod tests {
     use super::*;
 
-    /// A real answer, and what it tells.
+    /// A real answer, and its tables and AoRs.
     fn nasty() -> (&'static [u8], Vec<Vec<u8>>) {
         let reply = include_bytes!("../../tests/captures/5.6.3/nasty.brief.json");
         let head = reply.windows(4).position(|four| four == b"\r\n\r\n");
         let body = &reply[head.unwrap() + 4..];
-        (body, heard(body).unwrap())
+        (body, items(body).unwrap())
     }
 
-    fn heard(body: impl Read) -> Result<Vec<Vec<u8>>, Broken> {
-        let mut told = Vec::new();
-        read(body, &mut |heard| {
-            let (Heard::Table(name) | Heard::Aor(name)) = heard;
-            told.push(name.to_vec());
+    fn items(body: impl Read) -> Result<Vec<Vec<u8>>, Error> {
+        let mut items = Vec::new();
+        read(body, &mut |item| {
+            let (DumpItem::Table(name) | DumpItem::Aor(name)) = item;
+            items.push(name.to_vec());
             Ok(())
         })?;
-        Ok(told)
+        Ok(items)
     }
 
     #[test]
     fn an_answer_cut_at_any_byte_is_not_believed() {
-        let (body, told) = nasty();
-        assert!(told.iter().any(|aor| std::str::from_utf8(aor).is_err()));
+        let (body, expected) = nasty();
+        assert!(expected.iter().any(|aor| std::str::from_utf8(aor).is_err()));
         for at in 0..body.trim_ascii_end().len() {
-            match heard(&body[..at]) {
-                Err(Broken::CutOff) => assert!(at > 0),
-                Err(Broken::Refused { status: 200, .. }) => assert_eq!(at, 0),
+            match items(&body[..at]) {
+                Err(Error::CutOff) => assert!(at > 0),
+                Err(Error::Refused { status: 200, .. }) => assert_eq!(at, 0),
                 other => panic!("cut at {at}: {other:?}"),
             }
         }
@@ -266,8 +267,8 @@ mod tests {
                 self.0.read(&mut buffer[..1])
             }
         }
-        let (body, told) = nasty();
-        assert_eq!(heard(ByteByByte(body)).unwrap(), told);
+        let (body, expected) = nasty();
+        assert_eq!(items(ByteByByte(body)).unwrap(), expected);
     }
 
     #[test]
@@ -282,7 +283,7 @@ mod tests {
         let forged = [b"{\"AoR\": \"6@x\"}, ", entry].concat();
         for entries in [&[][..], &[entry, entry].concat(), &forged] {
             let answer = [&body[..start], entries, &body[end..]].concat();
-            assert!(matches!(heard(&answer[..]), Err(Broken::Unknown(_))));
+            assert!(matches!(items(&answer[..]), Err(Error::Unknown(_))));
         }
     }
 }

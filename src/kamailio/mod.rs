@@ -1,9 +1,10 @@
 //! A registrar, and its dump: who is registered, from a URL, proved whole or not believed at all.
 //!
-//! Kamailio carries calls, so it is asked once. Only a connection that was refused, reset or broken off is tried again:
+//! Kamailio carries calls, so it is asked once. Only a connection that was refused, reset or error off is tried again:
 //! up to Kamailio 5.0.4 every dump that overflows leaks a lock, and the second one stops all registrations (measured).
 
-mod answer;
+mod error;
+mod explain;
 mod http;
 pub mod jsonrpc;
 mod registrar;
@@ -12,35 +13,20 @@ pub mod xhttp_rpc;
 
 use std::thread;
 
-use crate::failure::Failure;
-pub use answer::Broken;
+use clap::ValueEnum;
+
+pub use error::Error;
 pub use registrar::{Dump, Registrar};
 pub use uptime::Uptime;
 
-/// What a dump tells, in its order.
-pub enum Heard<'a> {
-    /// The AoRs of this usrloc table follow.
-    Table(&'a [u8]),
-    Aor(&'a [u8]),
-}
-
-/// Who hears a dump out. One that was broken off is dropped, and the next one begins anew.
-pub trait Listener {
-    /// What it makes of the dump.
-    type Told;
-
-    fn hear(&mut self, heard: Heard) -> Result<(), Failure>;
-
-    /// The dump was whole. What it makes of it, or why nobody may act upon it.
-    fn end(self) -> Result<Self::Told, Failure>;
-}
-
 /// How a registrar is asked (`--rpc`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Rpc {
-    /// `GET {root}/ul/ul.dump?arg=brief`, from Kamailio's module xhttp_rpc.
+    /// A page, from the module xhttp_rpc: GET ROOT/ul/ul.dump?arg=brief
+    #[value(name = "xhttp_rpc")]
     XhttpRpc,
-    /// `POST` of a JSON-RPC 2.0 request, to Kamailio's module jsonrpcs.
+    /// JSON-RPC 2.0, from the module jsonrpcs: POST
+    #[value(name = "jsonrpc")]
     JsonRpc,
 }
 
@@ -79,22 +65,18 @@ pub fn each<T: Send>(registrars: &[Registrar], ask: impl Fn(&Registrar) -> T + S
                 .collect();
             asked
                 .into_iter()
-                .map(|answer| {
-                    answer
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
+                .map(|answer| answer.join().expect("a panic ends the process"))
                 .collect()
         }),
     }
 }
 
 /// A table's `Records` is counted under the locks under which its AoRs are printed: it is the proof that none is missing.
-fn prove(records: u64, aors: u64) -> Result<(), Broken> {
+fn prove(records: u64, aors: u64) -> Result<(), Error> {
     if records == aors {
         return Ok(());
     }
-    Err(Broken::Unknown(format!(
+    Err(Error::Unknown(format!(
         "a table says that it holds {records} AoRs, but {aors} came"
     )))
 }

@@ -8,10 +8,12 @@ use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, SERVER};
 
-use super::answer::{self, Broken};
+use super::error::{self, Error};
+use super::explain::explain;
 use super::http::{self, Login};
 use super::uptime::Uptime;
-use super::{Command, Heard, Listener, Rpc, jsonrpc, xhttp_rpc};
+use super::{Command, Rpc, jsonrpc, xhttp_rpc};
+use crate::dump::{DumpItem, DumpVisitor};
 use crate::failure::Failure;
 use crate::peer::{self, Deadlines};
 
@@ -25,8 +27,8 @@ pub struct Registrar {
 }
 
 /// What one registrar answered.
-pub struct Dump<Told> {
-    pub told: Told,
+pub struct Dump<Output> {
+    pub output: Output,
     /// The `Server` header, for instance `kamailio (5.6.3 (x86_64/linux))`.
     pub server: Option<String>,
     /// When it was asked for.
@@ -58,22 +60,22 @@ impl Registrar {
         self.url.as_str()
     }
 
-    /// Asks for the dump, and has a listener hear all of it.
-    pub fn dump<L: Listener>(&self, begin: impl Fn() -> L) -> Result<Dump<L::Told>, Failure> {
+    /// Asks for the dump, and has a listener visit all of it.
+    pub fn dump<V: DumpVisitor>(&self, begin: impl Fn() -> V) -> Result<Dump<V::Output>, Failure> {
         self.retrying(Command::Dump, || {
             let asked = Instant::now();
-            // Before Kamailio is asked: a listener has something to do while Kamailio prints.
-            let mut listener = begin();
-            let (told, server) = self.exchange(Command::Dump, |response| {
-                let mut hear = |heard: Heard| listener.hear(heard);
+            // Before Kamailio is asked: a visitor has something to do while Kamailio prints.
+            let mut visitor = begin();
+            let (output, server) = self.exchange(Command::Dump, |response| {
+                let mut visit = |item: DumpItem| visitor.visit(item);
                 match self.rpc {
-                    Rpc::XhttpRpc => read_page(response, &mut hear),
-                    Rpc::JsonRpc => jsonrpc::read(response, &mut hear),
+                    Rpc::XhttpRpc => read_page(response, &mut visit),
+                    Rpc::JsonRpc => jsonrpc::read(response, &mut visit),
                 }?;
-                Ok(listener.end()?)
+                Ok(visitor.finish()?)
             })?;
             Ok(Dump {
-                told,
+                output,
                 server,
                 asked,
             })
@@ -92,15 +94,15 @@ impl Registrar {
     fn retrying<T>(
         &self,
         command: Command,
-        ask: impl Fn() -> Result<T, Broken>,
+        ask: impl Fn() -> Result<T, Error>,
     ) -> Result<T, Failure> {
-        let answer = peer::retrying(ask, |broken, attempts| {
-            attempts.retries < self.deadlines.retries && broken.worth_another_try(attempts.last)
+        let answer = peer::retrying(ask, |error, attempts| {
+            attempts.retries < self.deadlines.retries && error.worth_another_try(attempts.last)
         });
-        answer.map_err(|broken| {
-            let doubt = match (&broken, &self.login) {
+        answer.map_err(|error| {
+            let doubt = match (&error, &self.login) {
                 (
-                    Broken::Refused {
+                    Error::Refused {
                         status: 401 | 407, ..
                     },
                     Some(login),
@@ -108,7 +110,7 @@ impl Registrar {
                 _ => "",
             };
             let timeout = self.deadlines.timeout;
-            let failure = broken.explain(self.url(), self.rpc, command, timeout);
+            let failure = explain(error, self.url(), self.rpc, command, timeout);
             Failure {
                 hint: failure.hint.map(|hint| hint + doubt),
                 ..failure
@@ -120,8 +122,8 @@ impl Registrar {
     fn exchange<T>(
         &self,
         command: Command,
-        read: impl FnOnce(Response) -> Result<T, Broken>,
-    ) -> Result<(T, Option<String>), Broken> {
+        read: impl FnOnce(Response) -> Result<T, Error>,
+    ) -> Result<(T, Option<String>), Error> {
         let response = self
             .request(command)
             .timeout(self.deadlines.timeout)
@@ -132,22 +134,22 @@ impl Registrar {
         };
         let server = header(SERVER);
         let age = header(AGE).and_then(|age| age.trim().parse().ok());
-        let refused = |status, body, server: &Option<String>| Broken::Refused {
+        let refused = |status, body, server: &Option<String>| Error::Refused {
             status,
             server: server.clone(),
             body,
         };
         let status = response.status();
         if status != 200 {
-            return Err(refused(status.as_u16(), answer::start(response), &server));
+            return Err(refused(status.as_u16(), error::start(response), &server));
         }
         if let Some(age @ 1..) = age {
-            return Err(Broken::Old(age));
+            return Err(Error::Old(age));
         }
         match read(response) {
             Ok(answer) => Ok((answer, server)),
-            Err(Broken::Refused { status, body, .. }) => Err(refused(status, body, &server)),
-            Err(broken) => Err(broken),
+            Err(Error::Refused { status, body, .. }) => Err(refused(status, body, &server)),
+            Err(error) => Err(error),
         }
     }
 
@@ -173,14 +175,14 @@ impl Registrar {
 
 fn read_page(
     mut body: impl Read,
-    hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-) -> Result<(), Broken> {
+    visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+) -> Result<(), Error> {
     let mut page = xhttp_rpc::Page::default();
     let mut chunk = vec![0; 64 << 10];
     loop {
         match body.read(&mut chunk) {
-            Ok(0) => return page.end(),
-            Ok(length) => page.read(&chunk[..length], hear)?,
+            Ok(0) => return page.finish(),
+            Ok(length) => page.read(&chunk[..length], visit)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }

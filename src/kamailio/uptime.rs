@@ -5,7 +5,7 @@ use std::io::Read;
 use memchr::memmem;
 use serde::Deserialize;
 
-use super::{Broken, Rpc};
+use super::{Error, Rpc};
 use crate::limits::UPTIME_BYTES;
 
 /// What `core.uptime` answers.
@@ -30,18 +30,18 @@ struct Fields {
 }
 
 impl Uptime {
-    pub fn read(rpc: Rpc, body: impl Read) -> Result<Self, Broken> {
+    pub fn read(rpc: Rpc, body: impl Read) -> Result<Self, Error> {
         let mut answer = Vec::new();
         body.take(UPTIME_BYTES).read_to_end(&mut answer)?;
         let uptime = match rpc {
             Rpc::XhttpRpc => page(&answer)?,
             Rpc::JsonRpc => json(&answer),
         };
-        uptime.ok_or_else(|| Broken::no_answer(answer))
+        uptime.ok_or_else(|| Error::no_answer(answer))
     }
 }
 
-fn page(page: &[u8]) -> Result<Option<Uptime>, Broken> {
+fn page(page: &[u8]) -> Result<Option<Uptime>, Error> {
     let (ok, pre) = (
         memmem::find(page, b"<td>200: OK</td>"),
         memmem::find(page, b"<pre>"),
@@ -53,7 +53,7 @@ fn page(page: &[u8]) -> Result<Option<Uptime>, Broken> {
         return Ok(None);
     }
     let fields = &page[start + b"<pre>".len()..];
-    let end = memmem::find(fields, b"</pre>").ok_or(Broken::CutOff)?;
+    let end = memmem::find(fields, b"</pre>").ok_or(Error::CutOff)?;
     let field = |name: &[u8]| {
         let from = memmem::find(&fields[..end], name)? + name.len();
         let length = memmem::find(&fields[from..end], b"<br/>")?;

@@ -6,10 +6,11 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Broken, Heard};
+use super::Error;
+use crate::dump::DumpItem;
 use crate::failure::Failure;
 use crate::limits::{PIECE_BYTES, PREFACE_BYTES};
-use crate::shown::Shown;
+use crate::text::Shown;
 
 /// Reads one page, in chunks of any size.
 #[derive(Default)]
@@ -54,12 +55,12 @@ enum Layout {
 }
 
 impl Page {
-    /// Reads on, and tells `hear` of each table and AoR.
+    /// Reads on, and hands each table and AoR to `visit`.
     pub fn read(
         &mut self,
         chunk: &[u8],
-        hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Broken> {
+        visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         if self.state == State::Whole {
             return Ok(());
         }
@@ -89,7 +90,7 @@ impl Page {
                 None if unread.len() > PIECE_BYTES => return Err(unknown(text)),
                 None => break,
             };
-            self.piece(tabs, &text[..end], hear)?;
+            self.piece(tabs, &text[..end], visit)?;
             unread = &text[end..];
         }
         let read = rest.len() - unread.len();
@@ -99,25 +100,25 @@ impl Page {
     }
 
     /// To be called when the body has ended.
-    pub fn end(self) -> Result<(), Broken> {
+    pub fn finish(self) -> Result<(), Error> {
         match self.state {
             State::Whole => Ok(()),
-            State::Preface => Err(Broken::no_answer(self.rest)),
-            _ => Err(Broken::CutOff),
+            State::Preface => Err(Error::no_answer(self.rest)),
+            _ => Err(Error::CutOff),
         }
     }
 
-    fn preface<'a>(&mut self, page: &'a [u8]) -> Result<Option<&'a [u8]>, Broken> {
+    fn preface<'a>(&mut self, page: &'a [u8]) -> Result<Option<&'a [u8]>, Error> {
         let Some(start) = memmem::find(page, b"<pre>") else {
             let no_answer = page.len() > PREFACE_BYTES;
             return if no_answer {
-                Err(Broken::no_answer(page[..PREFACE_BYTES].to_vec()))
+                Err(Error::no_answer(page[..PREFACE_BYTES].to_vec()))
             } else {
                 Ok(None)
             };
         };
         if memmem::find(&page[..start], b"<td>200: OK</td>").is_none() {
-            return Err(Broken::no_answer(page.to_vec()));
+            return Err(Error::no_answer(page.to_vec()));
         }
         self.state = State::Opening;
         Ok(Some(&page[start + b"<pre>".len()..]))
@@ -128,19 +129,19 @@ impl Page {
         &mut self,
         tabs: usize,
         text: &[u8],
-        hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Broken> {
+        visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         let wrong = || unknown(text);
         match (&self.layout, &self.state, tabs) {
             (_, State::Opening, 0) if text == b"Domains: <br/>" => self.state = State::Block,
             (_, State::Opening, 0) => {
                 self.layout = Layout::A;
-                self.table_a(text, hear)?;
+                self.table_a(text, visit)?;
             }
             (Layout::B, State::Block, 1) if text == b"Domain: <br/>" => self.state = State::Table,
             (Layout::B, State::Table, 2) => {
                 let name = between(text, b"Domain: ", b"<br/>").ok_or_else(wrong)?;
-                self.open_table(name, hear)?;
+                self.open_table(name, visit)?;
                 self.state = State::Size;
             }
             (Layout::B, State::Size, 2) if number(text, b"Size: ").is_some() => {
@@ -150,7 +151,7 @@ impl Page {
             (Layout::B, State::Aor, 3) => {
                 let aor = between(text, b"AoR: ", b"<br/>").ok_or_else(wrong)?;
                 self.aors += 1;
-                hear(Heard::Aor(aor))?;
+                visit(DumpItem::Aor(aor))?;
             }
             (Layout::B, State::Aor, 2) if text == b"Stats: <br/>" => self.state = State::Records,
             (Layout::B, State::Records, 3) => self.records(text)?,
@@ -163,18 +164,18 @@ impl Page {
                 if self.held.as_deref().is_some_and(ends_list)
                     && text.starts_with(b"Records: ") =>
             {
-                self.tell_held(b"<br/>Stats: <br/>", hear)?;
+                self.visit_held(b"<br/>Stats: <br/>", visit)?;
                 self.records(text)?;
             }
             (Layout::A, State::Aor, 1) => {
                 let aor = text.strip_prefix(b"AoR: ").ok_or_else(wrong)?;
-                self.tell_held(b"<br/>", hear)?;
+                self.visit_held(b"<br/>", visit)?;
                 self.held = Some(aor.to_vec());
             }
             (Layout::A, State::Records, 1) => self.records(text)?,
             (Layout::A, State::MaxSlots, 1) => match max_slots(text).ok_or_else(wrong)? {
                 behind if behind.starts_with(b"</pre>") => self.state = State::Whole,
-                behind => self.table_a(behind, hear)?,
+                behind => self.table_a(behind, visit)?,
             },
             _ => return Err(wrong()),
         }
@@ -185,8 +186,8 @@ impl Page {
     fn table_a(
         &mut self,
         text: &[u8],
-        hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Broken> {
+        visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         let head = || {
             let (name, rest) = split_once(text.strip_prefix(b"Domain: ")?, b"<br/>")?;
             let (size, rest) = split_once(rest, b"AoRs: <br/>")?;
@@ -194,7 +195,7 @@ impl Page {
             Some((name, rest))
         };
         let (name, rest) = head().ok_or_else(|| unknown(text))?;
-        self.open_table(name, hear)?;
+        self.open_table(name, visit)?;
         self.state = match rest {
             b"" => State::Aor,
             b"Stats: <br/>" => State::Records,
@@ -206,26 +207,26 @@ impl Page {
     fn open_table(
         &mut self,
         name: &[u8],
-        hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Broken> {
+        visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         self.aors = 0;
-        Ok(hear(Heard::Table(name))?)
+        Ok(visit(DumpItem::Table(name))?)
     }
 
-    fn tell_held(
+    fn visit_held(
         &mut self,
         ending: &[u8],
-        hear: &mut impl FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Broken> {
+        visit: &mut impl FnMut(DumpItem) -> Result<(), Failure>,
+    ) -> Result<(), Error> {
         if let Some(held) = self.held.take() {
             let aor = held.strip_suffix(ending).ok_or_else(|| unknown(&held))?;
             self.aors += 1;
-            hear(Heard::Aor(aor))?;
+            visit(DumpItem::Aor(aor))?;
         }
         Ok(())
     }
 
-    fn records(&mut self, text: &[u8]) -> Result<(), Broken> {
+    fn records(&mut self, text: &[u8]) -> Result<(), Error> {
         let records = number(text, b"Records: ").ok_or_else(|| unknown(text))?;
         super::prove(records, self.aors)?;
         self.state = State::MaxSlots;
@@ -262,9 +263,9 @@ fn split_once<'a>(text: &'a [u8], by: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((&text[..at], &text[at + by.len()..]))
 }
 
-fn unknown(text: &[u8]) -> Broken {
+fn unknown(text: &[u8]) -> Error {
     let start = &text[..text.len().min(60)];
-    Broken::Unknown(format!(
+    Error::Unknown(format!(
         "the dump holds what no known Kamailio prints: `{}`",
         Shown(start)
     ))

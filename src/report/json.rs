@@ -8,8 +8,8 @@ use serde_json::ser::Formatter;
 
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
-use crate::shown::is_unseen;
 use crate::style::Detail;
+use crate::text::is_unseen;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -75,7 +75,7 @@ struct Notice {
 
 #[derive(Serialize)]
 struct Error<'a> {
-    message: &'a str,
+    message: String,
     hint: Option<&'a str>,
 }
 
@@ -110,9 +110,9 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
                 uptime_seconds: answer
                     .uptime
                     .as_ref()
-                    .and_then(|uptime| uptime.told.seconds),
+                    .and_then(|uptime| uptime.reported.seconds),
                 up_since: answer.uptime.as_ref().map(|uptime| {
-                    let since = uptime.told.since.trim_ascii();
+                    let since = uptime.reported.since.trim_ascii();
                     String::from_utf8_lossy(since).into_owned()
                 }),
             })
@@ -147,7 +147,7 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             .chain(warning)
             .collect(),
         error: outcome.failure.as_ref().map(|failure| Error {
-            message: &failure.message,
+            message: failure.to_string(),
             hint: failure.hint.as_deref(),
         }),
     };

@@ -12,7 +12,7 @@ use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::outcome::{Outcome, Verdict};
-use crate::shown::without_number;
+use crate::text::without_number;
 
 const LAST_SUCCESS: &str = "kamonline_last_success_timestamp_seconds";
 
@@ -29,10 +29,11 @@ pub fn write(outcome: &Outcome, file: &Path) -> Result<(), Failure> {
     };
     written().map_err(|error: io::Error| {
         Failure::new(format!(
-            "its metrics could not be written: {}: {}; a file that is there is as it was",
+            "its metrics could not be written: {}: {}",
             file.display(),
             without_number(&error)
         ))
+        .and("a file that is there is as it was")
         .hint(
             "the directory of --metrics-file must exist, the disk must have room, and the user who runs kamonline must \
              be allowed to write into it: a new file takes the old one's place",

@@ -7,6 +7,8 @@ mod text;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anyhow::anyhow;
+
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::style::{Color, Format, Style};
@@ -17,12 +19,10 @@ pub fn keep_metrics(outcome: &mut Outcome, file: &Path) {
         return;
     };
     if outcome.failure.is_some() {
-        outcome.warnings.push(trouble.message);
+        outcome.warnings.push(trouble.to_string());
     } else {
-        outcome.failure = Some(Failure {
-            message: format!("the run is done, but {}", trouble.message),
-            ..trouble
-        });
+        let cause = anyhow!("the run is done, but {:#}", trouble.cause);
+        outcome.failure = Some(Failure { cause, ..trouble });
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use crate::config::MissingUsers;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Entry, Plan};
-use crate::shown::{Shown, counted};
 use crate::style::Detail;
+use crate::text::{Shown, counted};
 
 /// Users shown of one domain.
 const SOME: usize = 20;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{ErrorKind, ParsingError, RedisError};
 
 use crate::failure::Failure;
-use crate::shown::{NO_SUCH_NAME, Shown, without_number};
+use crate::text::{NO_SUCH_NAME, Shown, without_number};
 
 pub type Result<T> = std::result::Result<T, Error>;
 

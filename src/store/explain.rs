@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{Error, Peer, PeerError, Refusal};
 use super::servers::{Servers, Topology};
 use crate::failure::Failure;
-use crate::shown::{CHECK_THE_NAME, Shown};
+use crate::text::{CHECK_THE_NAME, Shown};
 
 /// Hints that fit more than one error.
 const NO_PASSWORD: &str = "put it into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
@@ -17,7 +17,7 @@ const NO_BOARD: &str = "that is no presence board: look at what the sets under -
 
 pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failure {
     let topology = &servers.topology;
-    let failure = |what: &str| Failure::new(format!("{}: {what}", named(&peer, servers)));
+    let failure = |what: &str| Failure::new(what).context(named(&peer, servers));
     match error {
         Error::Refused(refusal, words) => refused(refusal, &words, &peer, servers),
         Error::WrongLogin => wrong_login(&peer, servers),
@@ -74,7 +74,7 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
 /// Redis answers, and refuses.
 fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Failure {
     let topology = &servers.topology;
-    let failure = |what: &str| Failure::new(format!("{}: {what}", named(peer, servers)));
+    let failure = |what: &str| Failure::new(what).context(named(peer, servers));
     match refusal {
         Refusal::WantsLogin => failure("it wants a password").hint(NO_PASSWORD),
         Refusal::WrongLogin => wrong_login(peer, servers),
@@ -125,7 +125,7 @@ fn wrong_login(peer: &Peer, servers: &Servers) -> Failure {
 }
 
 fn unknown_command(words: &str, peer: &Peer, servers: &Servers) -> Failure {
-    let failure = |what: &str| Failure::new(format!("{}: {what}", named(peer, servers)));
+    let failure = |what: &str| Failure::new(what).context(named(peer, servers));
     let is_sentinel_asked =
         matches!(servers.topology, Topology::Sentinel(_)) && *peer == Peer::Configured;
     if words.contains("SCARD") {
@@ -181,8 +181,8 @@ fn instead_of_a_sentinel(topology: &Topology) -> &'static str {
 
 /// What a run that only reads tells of a replica.
 pub fn warning_of_replica(peer: &Peer, servers: &Servers) -> String {
-    let Failure { message, hint, .. } = explain(peer.error(Error::replica()), servers);
-    format!("{message}; {}", hint.unwrap_or_default())
+    let replica = explain(peer.error(Error::replica()), servers);
+    format!("{replica}; {}", replica.hint.as_deref().unwrap_or_default())
 }
 
 fn named(peer: &Peer, servers: &Servers) -> String {

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::limits::READING;
 use crate::peer;
 use crate::scope::Rules;
-use crate::shown::Shown;
+use crate::text::Shown;
 use crate::users::Sets;
 use error::PeerError;
 use explain::{explain, warning_of_replica};
@@ -72,7 +72,7 @@ impl<'a> Store<'a> {
         Ok(sets)
     }
 
-    /// Shows that whoever is removed by `changes` can be put back: on each master one of the members is added to the set
+    /// Shows that everyone whom `changes` remove can be put back: on each master one of the members is added to the set
     /// that holds it, which changes nothing. At `maxmemory` a Redis runs SREM and refuses SADD.
     pub fn check_add(&mut self, changes: &[Change]) -> Result<(), Failure> {
         if changes.is_empty() {
@@ -98,7 +98,7 @@ impl<'a> Store<'a> {
         })
     }
 
-    /// Removes or adds members, as long as it `may_go_on`. What was done is told also when it fails half way; doing it
+    /// Removes or adds members, as long as it `may_go_on`. It says what was done also when it fails half way; doing it
     /// again does no harm.
     pub fn write(
         &mut self,

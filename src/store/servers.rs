@@ -15,7 +15,7 @@ use super::{identity, url};
 use crate::failure::Failure;
 use crate::password::Password;
 use crate::peer::{Attempts, Deadlines, trusted};
-use crate::shown::without_secrets;
+use crate::text::without_secrets;
 
 /// What the URLs of `--redis` are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 use super::hash::Hasher;
 use super::ids::Id;
 
-/// Ids of names that differ. Whoever asks knows what makes two names the same.
+/// Ids of names that differ. The caller knows what makes two names the same.
 pub struct Distinct<N> {
     ids: HashTable<Entry<N>>,
     hasher: Hasher,

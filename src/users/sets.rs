@@ -43,7 +43,7 @@ impl Sets {
         self.members.add(key, member)
     }
 
-    /// Adds a member, unless they are in `distinct`, which must know of this key whoever came before.
+    /// Adds a member, unless they are in `distinct`, which must hold every earlier member of this key.
     pub fn add_once(
         &mut self,
         distinct: &mut Distinct<MemberId>,

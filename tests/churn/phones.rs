@@ -1,4 +1,4 @@
-//! The users: they come, refresh, say good-bye or die, each at his own pace.
+//! The users: they come, refresh, say good-bye or die, each at their own pace.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};

@@ -137,13 +137,13 @@ impl RedisCluster {
         self.nodes.iter().position(is_replica).expect("a replica")
     }
 
-    /// The slot of a key is on its way to another master, and the key is there already: whoever asks for it is sent on
+    /// The slot of a key is on its way to another master, and the key is there already: a client that asks for it is sent on
     /// with ASK.
     pub fn begin_to_move(&self, key: &str) {
         self.move_key(key);
     }
 
-    /// The slot of a key belongs to another master now: whoever asks for it is sent on with MOVED.
+    /// The slot of a key belongs to another master now: a client that asks for it is sent on with MOVED.
     pub fn move_slot(&self, key: &str) {
         let (source, target, slot) = self.move_key(key);
         let id: String = target.ask(&["CLUSTER", "MYID"]);

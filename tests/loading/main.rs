@@ -1,6 +1,6 @@
 //! Loading: a registrar that restarts fills its memory from a database, and until that is done its dumps are whole and
 //! hold a part of the users. It restarts again and again, while kamonline runs without pause on a board of all users.
-//! In the end every user is on the board, and whoever is stale is not. A registrar that stalls while it loads, and says
+//! In the end every user is on the board, and no stale user is. A registrar that stalls while it loads, and says
 //! that it has been up for days, costs users their place, or this test could not fail.
 //!
 //! `cargo test --release --test loading -- 100000 20`: 100,000 users, 20 restarts in each case. Without numbers: a short

@@ -5,7 +5,7 @@ use crate::world::{Step, Steps, Who, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragment {
-    /// kamailio.cfg.example: save, ask registered(), SREM if he is not; ask again, SADD if he is.
+    /// kamailio.cfg.example: save, ask registered(), SREM if the user is not; ask again, SADD if they are.
     AfterSave,
     /// Save, ask, then SADD or SREM.
     AfterSaveAskingOnce,
@@ -53,7 +53,7 @@ pub fn steps(setting: &Setting, world: &World, at: usize, steps: &mut Steps) {
     }
 }
 
-/// He is gone, and kamailio.cfg does not hear of it: Kamailio was restarted, Redis was down, or BeforeSave and an expiry.
+/// The user is gone, and kamailio.cfg is not told: Kamailio was restarted, Redis was down, or BeforeSave and an expiry.
 fn vanish(world: &World, at: usize, steps: &mut Steps) {
     if world.registered[at] || world.registrars[at].stored {
         let mut after = *world;
@@ -64,8 +64,8 @@ fn vanish(world: &World, at: usize, steps: &mut Steps) {
     }
 }
 
-/// Expiry is in "leaves", too: usrloc runs its event route under the lock of his record, so that nobody saves, asks or
-/// dumps him between the two steps, and the model allows more than that.
+/// Expiry is in "leaves", too: usrloc runs its event route under the lock of the user's record, so that nobody saves, asks or
+/// dumps the user between the two steps, and the model allows more than that.
 fn after_save(world: &World, at: usize, worker: usize, steps: &mut Steps) {
     let mut saved = |does, registers| {
         let mut after = *world;

@@ -12,7 +12,7 @@
 //! - setting.rs: what a check is about
 //! - kamailio_cfg.rs: the user registers, refreshes, unregisters, expires or vanishes; kamailio.cfg saves, asks, writes
 //! - registrar.rs: Kamailio restarts, and loads its users or forgets them; redis.rs: Redis refuses SADD
-//! - run.rs, dump.rs, second_look.rs: kamonline, in the order of a run in src/: whoever changes that order changes it
+//! - run.rs, dump.rs, second_look.rs: kamonline, in the order of a run in src/: a change of that order is a change
 //!   here, too
 //! - stop.rs: what ends a run before its time
 //! - kept.rs, kept_faults.rs: what is promised; limits.rs, limits_faults.rs: where it ends, and the mutations of a run

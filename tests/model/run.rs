@@ -10,7 +10,7 @@ use crate::{second_look, stop};
 pub struct Run {
     pub doing: Doing,
     pub since: [Since; REGISTRARS],
-    /// The user was registered nowhere when it began, with nothing of his under way; he has not come back; and it is
+    /// The user was registered nowhere when it began, with nothing of theirs under way; they have not come back; and it is
     /// a run that `Counts`.
     pub gone: bool,
     /// The user was in a registrar's table when it began, with nothing of theirs under way; since then they have left
@@ -18,7 +18,7 @@ pub struct Run {
     pub here: bool,
     /// No other run was killed since it began.
     pub undisturbed: bool,
-    /// At some moment since it began he was on the board and registered nowhere.
+    /// At some moment since it began the user was on the board and registered nowhere.
     pub was_stale: bool,
 }
 
@@ -136,8 +136,8 @@ fn begin(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
     };
     let does = match (setting.order, listed) {
         (Order::KamailioBeforeRedis, _) => "begins",
-        (_, true) => "reads the board, he is on it",
-        (_, false) => "reads the board, he is not on it",
+        (_, true) => "reads the board, the user is on it",
+        (_, false) => "reads the board, the user is not on it",
     };
     push(steps, Who::Run(number), does, after);
 }

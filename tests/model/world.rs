@@ -15,9 +15,9 @@ pub struct World {
     pub registrars: [Registrar; REGISTRARS],
     /// Redis has no memory left: it refuses every SADD.
     pub full: bool,
-    /// Whether the user is in his set in Redis.
+    /// Whether the user is in their set in Redis.
     pub board: bool,
-    /// Whether he would be, had kamonline never run.
+    /// Whether they would be, had kamonline never run.
     pub unaided: bool,
     pub workers: [[Worker; WORKERS]; REGISTRARS],
     pub runs: [Run; RUNS],
@@ -27,16 +27,16 @@ pub struct World {
 /// What the promises need to know of the past.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct History {
-    /// He has been registered somewhere from the beginning on, and was on the board then.
+    /// The user has been registered somewhere from the beginning on, and was on the board then.
     pub throughout: bool,
-    /// He left, then a run began that `Counts`, came to its end, and he has not come back.
+    /// The user left, then a run began that `Counts`, came to its end, and the user has not come back.
     pub gone: bool,
     /// The user was in a registrar's table when a whole run with `--add-missing` began, and has left no registrar since.
     pub here: bool,
     /// A run was killed between its removal and the end of its second look, and no whole run that `Mends` and began
     /// later has ended yet.
     pub killed: bool,
-    /// A run took him off the board who had never stood there wrongly since that run began.
+    /// A run took the user off the board, who had never stood there wrongly since that run began.
     pub flickered: bool,
 }
 
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// He leaves a registrar, or kamailio.cfg takes it for that.
+    /// The user leaves a registrar, or kamailio.cfg takes it for that.
     pub fn leaves(&mut self) {
         self.history.here = false;
         for run in &mut self.runs {

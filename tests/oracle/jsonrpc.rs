@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use kamonline::kamailio::{Broken, jsonrpc};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use kamonline::kamailio::{Error, jsonrpc};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Told, chunks, keep, seeded};
+use super::{Item, chunks, keep, seeded};
 
 /// An answer is read alike whole and in chunks, as the plain reader reads it; cut short it is never believed.
 pub fn check(input: &[u8]) {
     let (seed, body) = seeded(input);
-    let whole = heard(&[body]);
-    let split = heard(&chunks(seed, body));
+    let whole = items_of(&[body]);
+    let split = items_of(&chunks(seed, body));
     match (&whole, &split) {
         (Ok(whole), Ok(split)) => assert_eq!(whole, split),
         (Err(_), Err(_)) => {}
@@ -25,7 +25,7 @@ pub fn check(input: &[u8]) {
             let whole = body.trim_ascii_end();
             if plain.is_some() {
                 let cut = &whole[..usize::from(seed) % whole.len()];
-                heard(&[cut]).expect_err("an answer cut short");
+                items_of(&[cut]).expect_err("an answer cut short");
             }
         }
         Some(Err(error)) if error.is_eof() => {
@@ -36,7 +36,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn heard(chunks: &[&[u8]]) -> Result<Vec<Told>, Broken> {
+fn items_of(chunks: &[&[u8]]) -> Result<Vec<Item>, Error> {
     struct Chunks<'a>(Vec<&'a [u8]>);
     impl Read for Chunks<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -50,10 +50,10 @@ fn heard(chunks: &[&[u8]]) -> Result<Vec<Told>, Broken> {
             Ok(length)
         }
     }
-    let mut told = Vec::new();
+    let mut items = Vec::new();
     let last_first = chunks.iter().rev().copied().collect();
-    jsonrpc::read(Chunks(last_first), &mut keep(&mut told))?;
-    Ok(told)
+    jsonrpc::read(Chunks(last_first), &mut keep(&mut items))?;
+    Ok(items)
 }
 
 /// None for text that this reader cannot tell apart.
@@ -79,8 +79,8 @@ fn as_bytes(text: &str) -> Vec<u8> {
     text.chars().flat_map(byte).collect()
 }
 
-fn read(answer: &Tree) -> Option<Vec<Told>> {
-    let mut told = Vec::new();
+fn read(answer: &Tree) -> Option<Vec<Item>> {
+    let mut items = Vec::new();
     for (name, value) in answer.fields()? {
         match name.as_str() {
             "jsonrpc" | "id" => {}
@@ -90,7 +90,7 @@ fn read(answer: &Tree) -> Option<Vec<Told>> {
                     for wrapper in tables.items()? {
                         for (name, table) in wrapper.fields()? {
                             (name == "Domain").then_some(())?;
-                            read_table(table, &mut told)?;
+                            read_table(table, &mut items)?;
                         }
                     }
                 }
@@ -98,24 +98,24 @@ fn read(answer: &Tree) -> Option<Vec<Told>> {
             _ => return None,
         }
     }
-    (!told.is_empty()).then_some(told)
+    (!items.is_empty()).then_some(items)
 }
 
 /// The name comes first, then the AoRs, then their number; nothing comes twice but a list.
-fn read_table(table: &Tree, told: &mut Vec<Told>) -> Option<()> {
+fn read_table(table: &Tree, items: &mut Vec<Item>) -> Option<()> {
     let (mut named, mut aors, mut records) = (false, 0, None);
     for (name, value) in table.fields()? {
         match name.as_str() {
             "Size" => {}
             "Domain" if !named => {
-                told.push(Told::Table(value.text()?));
+                items.push(Item::Table(value.text()?));
                 named = true;
             }
             "AoRs" => {
                 for entry in value.items()? {
                     for (name, aor) in entry.fields()? {
                         (name == "AoR" && named && records.is_none()).then_some(())?;
-                        told.push(Told::Aor(aor.text()?));
+                        items.push(Item::Aor(aor.text()?));
                         aors += 1;
                     }
                 }
@@ -195,27 +195,27 @@ impl<'de> Deserialize<'de> for Tree {
                 Ok(Tree::List(items))
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Tree, E> {
                 Ok(Tree::Text(text.to_owned()))
             }
 
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Tree, E> {
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Tree, E> {
                 Ok(Tree::Number(number))
             }
 
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Tree, E> {
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Tree, E> {
                 Ok(Tree::Other)
             }
 
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Tree, E> {
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Tree, E> {
                 Ok(Tree::Other)
             }
 
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Tree, E> {
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Tree, E> {
                 Ok(Tree::Other)
             }
 
-            fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+            fn visit_unit<E: de::Error>(self) -> Result<Tree, E> {
                 Ok(Tree::Other)
             }
         }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use kamonline::aor::UserCase;
+use kamonline::dump::{DumpItem, DumpVisitor};
 use kamonline::dump_matcher::DumpMatcher;
 use kamonline::failure::Failure;
-use kamonline::kamailio::{Heard, Listener};
 use kamonline::plan::Plan;
 use kamonline::scope::{Rules, Scope};
 use kamonline::users::{Matches, Sets};
 
-use super::Told;
+use super::Item;
 
 pub const PREFIX: &[u8] = b"ONLINE:";
 
@@ -29,7 +29,7 @@ pub struct Scenario {
     /// The members of each key.
     pub redis: BTreeMap<Bytes, BTreeSet<Bytes>>,
     /// What each registrar's dump tells.
-    pub registrars: Vec<Vec<Told>>,
+    pub registrars: Vec<Vec<Item>>,
 }
 
 /// kamonline's plan is the plain one.
@@ -68,8 +68,8 @@ impl Scenario {
                     members.insert(rest.to_vec());
                 }
                 b'r' => scenario.registrars.push(Vec::new()),
-                b'T' => registrar.push(Told::Table(rest.to_vec())),
-                b'a' => registrar.push(Told::Aor(rest.to_vec())),
+                b'T' => registrar.push(Item::Table(rest.to_vec())),
+                b'a' => registrar.push(Item::Aor(rest.to_vec())),
                 _ => {}
             }
         }
@@ -98,15 +98,15 @@ impl Scenario {
         }
         let mut united = Matches::nobody(&sets);
         thread::scope(|threads| {
-            for told in &self.registrars {
+            for items in &self.registrars {
                 let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
-                for told in told {
-                    matcher.hear(match told {
-                        Told::Table(name) => Heard::Table(name),
-                        Told::Aor(aor) => Heard::Aor(aor),
+                for item in items {
+                    matcher.visit(match item {
+                        Item::Table(name) => DumpItem::Table(name),
+                        Item::Aor(aor) => DumpItem::Aor(aor),
                     })?;
                 }
-                united.unite(matcher.end()?)?;
+                united.unite(matcher.finish()?)?;
             }
             Ok::<_, Failure>(())
         })?;
@@ -124,17 +124,17 @@ impl Scenario {
     }
 
     /// The AoRs of the tables that count.
-    fn aors<'a>(&'a self, registrar: &'a [Told]) -> Vec<&'a Bytes> {
+    fn aors<'a>(&'a self, registrar: &'a [Item]) -> Vec<&'a Bytes> {
         let mut counts = false;
         let mut aors = Vec::new();
-        for told in registrar {
-            match told {
-                Told::Table(name) => {
+        for item in registrar {
+            match item {
+                Item::Table(name) => {
                     let wanted = |table: &String| table.as_bytes() == name;
                     counts = self.tables.is_empty() || self.tables.iter().any(wanted);
                 }
-                Told::Aor(aor) if counts => aors.push(aor),
-                Told::Aor(_) => {}
+                Item::Aor(aor) if counts => aors.push(aor),
+                Item::Aor(_) => {}
             }
         }
         aors
@@ -143,7 +143,7 @@ impl Scenario {
     /// Whether a registrar lacks a table, or the domains.
     fn is_unusable(&self) -> bool {
         self.registrars.iter().any(|registrar| {
-            let has = |table: &String| registrar.contains(&Told::Table(table.clone().into()));
+            let has = |table: &String| registrar.contains(&Item::Table(table.clone().into()));
             let aors = self.aors(registrar);
             let bare = aors.iter().filter(|aor| !aor.contains(&b'@')).count();
             !self.tables.iter().all(has)

@@ -8,21 +8,21 @@ pub mod jsonrpc;
 pub mod matching;
 pub mod page;
 
+use kamonline::dump::DumpItem;
 use kamonline::failure::Failure;
-use kamonline::kamailio::Heard;
 
-/// What a dump tells, kept.
+/// A [`DumpItem`], kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Item {
     Table(Vec<u8>),
     Aor(Vec<u8>),
 }
 
-pub fn keep(told: &mut Vec<Told>) -> impl FnMut(Heard) -> Result<(), Failure> {
-    |heard| {
-        told.push(match heard {
-            Heard::Table(name) => Told::Table(name.to_vec()),
-            Heard::Aor(aor) => Told::Aor(aor.to_vec()),
+pub fn keep(items: &mut Vec<Item>) -> impl FnMut(DumpItem) -> Result<(), Failure> {
+    |item| {
+        items.push(match item {
+            DumpItem::Table(name) => Item::Table(name.to_vec()),
+            DumpItem::Aor(aor) => Item::Aor(aor.to_vec()),
         });
         Ok(())
     }

@@ -3,44 +3,44 @@
 use std::mem::discriminant;
 use std::sync::LazyLock;
 
-use kamonline::kamailio::{Broken, xhttp_rpc::Page};
+use kamonline::kamailio::{Error, xhttp_rpc::Page};
 use regex::bytes::Regex;
 
-use super::{Told, chunks, keep, seeded};
+use super::{Item, chunks, keep, seeded};
 
 /// A page is read alike whole and in chunks, as the plain reader reads it; cut short it is never believed.
 pub fn check(input: &[u8]) {
     let (seed, page) = seeded(input);
-    let whole = heard(&[page]);
-    let split = heard(&chunks(seed, page));
+    let whole = items_of(&[page]);
+    let split = items_of(&chunks(seed, page));
     match (&whole, &split) {
         (Ok(whole), Ok(split)) => assert_eq!(whole, split),
         (Err(whole), Err(split)) => assert_eq!(discriminant(whole), discriminant(split)),
         _ => panic!("whole {whole:?}, split {split:?}"),
     }
     let plain = read(page);
-    assert_eq!(whole.as_ref().ok(), plain.as_ref().map(|dump| &dump.told));
+    assert_eq!(whole.as_ref().ok(), plain.as_ref().map(|dump| &dump.items));
     if let Some(dump) = plain {
         let cut = &page[..usize::from(seed) % dump.end];
-        let broken = heard(&[cut]).expect_err("a page cut short");
-        assert!(matches!(broken, Broken::CutOff | Broken::Refused { .. }));
+        let error = items_of(&[cut]).expect_err("a page cut short");
+        assert!(matches!(error, Error::CutOff | Error::Refused { .. }));
     }
 }
 
-fn heard(chunks: &[&[u8]]) -> Result<Vec<Told>, Broken> {
-    let mut told = Vec::new();
-    let mut hear = keep(&mut told);
+fn items_of(chunks: &[&[u8]]) -> Result<Vec<Item>, Error> {
+    let mut items = Vec::new();
+    let mut visit = keep(&mut items);
     let mut page = Page::default();
     for chunk in chunks {
-        page.read(chunk, &mut hear)?;
+        page.read(chunk, &mut visit)?;
     }
-    page.end()?;
-    drop(hear);
-    Ok(told)
+    page.finish()?;
+    drop(visit);
+    Ok(items)
 }
 
 pub struct Dump {
-    pub told: Vec<Told>,
+    pub items: Vec<Item>,
     /// Where in the page it ends, behind `</pre>`.
     pub end: usize,
 }
@@ -55,8 +55,8 @@ pub fn read(page: &[u8]) -> Option<Dump> {
         Some(_) => (&TABLE_B, b"\t\t\tAoR: "),
         None => (&TABLE_A, b"\tAoR: "),
     };
-    let mut told = Vec::new();
-    while !dump.starts_with(b"</pre>") || told.is_empty() {
+    let mut items = Vec::new();
+    while !dump.starts_with(b"</pre>") || items.is_empty() {
         let parts = table.captures(dump)?;
         let text = |name| parts.name(name).unwrap().as_bytes();
         let number = |name| String::from_utf8_lossy(text(name)).parse::<u64>().ok();
@@ -64,12 +64,12 @@ pub fn read(page: &[u8]) -> Option<Dump> {
         if wrapped.is_none() && find(text("name"), b"<br/>").is_some() {
             return None;
         }
-        told.push(Told::Table(text("name").to_vec()));
+        items.push(Item::Table(text("name").to_vec()));
         let mut list = text("aors");
         let mut aors = 0;
         while let Some(rest) = list.strip_prefix(aor) {
             let next = find(rest, b"\t").unwrap_or(rest.len());
-            told.push(Told::Aor(rest[..next].strip_suffix(b"<br/>")?.to_vec()));
+            items.push(Item::Aor(rest[..next].strip_suffix(b"<br/>")?.to_vec()));
             list = &rest[next..];
             aors += 1;
         }
@@ -79,7 +79,7 @@ pub fn read(page: &[u8]) -> Option<Dump> {
         dump = &dump[parts[0].len()..];
     }
     Some(Dump {
-        told,
+        items,
         end: page.len() - dump.len() + 6,
     })
 }

@@ -3,11 +3,12 @@
 use crate::lab::{HttpStub, Redis, Reply, capture, kamonline};
 use kamonline::cli::Cli;
 use kamonline::config::Config;
+use kamonline::dump::DumpItem;
 use kamonline::failure::{Exit, Failure};
-use kamonline::kamailio::{Heard, xhttp_rpc::Page};
+use kamonline::kamailio::xhttp_rpc::Page;
+use kamonline::progress::Progress;
 use kamonline::run::run;
 use kamonline::stop::Stop;
-use kamonline::waiting::Waiting;
 use std::sync::Arc;
 
 const RELEASES: [&str; 5] = ["4.0.7", "4.4.7", "5.0.8", "5.4.9", "5.6.3"];
@@ -18,22 +19,22 @@ fn body(name: &str) -> Vec<u8> {
     reply[head.unwrap() + 4..].to_vec()
 }
 
-/// What the page tells, read in these chunks: `table location`, `100@abc.voip.ca`.
-fn heard(chunks: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+/// What the page holds, read in these chunks: `table location`, `100@abc.voip.ca`.
+fn items_of(chunks: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
     let mut page = Page::default();
-    let mut told = Vec::new();
-    let mut hear = |heard: Heard| -> Result<(), Failure> {
-        told.push(match heard {
-            Heard::Table(name) => [b"table ", name].concat(),
-            Heard::Aor(aor) => aor.to_vec(),
+    let mut items = Vec::new();
+    let mut visit = |item: DumpItem| -> Result<(), Failure> {
+        items.push(match item {
+            DumpItem::Table(name) => [b"table ", name].concat(),
+            DumpItem::Aor(aor) => aor.to_vec(),
         });
         Ok(())
     };
     for chunk in chunks {
-        page.read(chunk, &mut hear).ok()?;
+        page.read(chunk, &mut visit).ok()?;
     }
-    page.end().ok()?;
-    Some(told)
+    page.finish().ok()?;
+    Some(items)
 }
 
 fn briefs() -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -54,13 +55,13 @@ fn briefs() -> impl Iterator<Item = (String, Vec<u8>)> {
 #[test]
 fn every_split_into_two_chunks_is_read_the_same() {
     for (name, page) in briefs() {
-        let whole = heard(&[&page]).unwrap_or_else(|| panic!("{name} is not read"));
+        let whole = items_of(&[&page]).unwrap_or_else(|| panic!("{name} is not read"));
         for at in 0..page.len() {
-            let split = heard(&[&page[..at], &page[at..]]);
+            let split = items_of(&[&page[..at], &page[at..]]);
             assert_eq!(split.as_ref(), Some(&whole), "{name} split at {at}");
         }
         let bytes: Vec<_> = page.chunks(1).collect();
-        assert_eq!(heard(&bytes), Some(whole), "{name} byte by byte");
+        assert_eq!(items_of(&bytes), Some(whole), "{name} byte by byte");
     }
 }
 
@@ -69,7 +70,7 @@ fn a_page_cut_before_the_end_of_its_dump_is_not_believed() {
     for (name, page) in briefs() {
         let end = page.windows(6).rposition(|bytes| bytes == b"</pre>");
         for at in 0..end.unwrap() + 6 {
-            assert_eq!(heard(&[&page[..at]]), None, "{name} cut at {at}");
+            assert_eq!(items_of(&[&page[..at]]), None, "{name} cut at {at}");
         }
     }
 }
@@ -103,7 +104,7 @@ fn a_page_with_a_line_dropped_doubled_or_forged_is_not_believed() {
                 ("forged", forged),
             ] {
                 let page = [before, &lines, after].concat();
-                assert_eq!(heard(&[&page]), None, "{name}: {what} at {start}");
+                assert_eq!(items_of(&[&page]), None, "{name}: {what} at {start}");
             }
         }
     }
@@ -134,13 +135,13 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
     for at in head..reply.len() {
         let cli = Cli::read(args.map(Into::into), []).ok().unwrap();
         let config = Arc::new(Config::resolve(cli).unwrap());
-        let outcome = run(&config, &Stop::default(), &Waiting::new(false));
+        let outcome = run(&config, &Stop::default(), &Progress::new(false));
         let failure = outcome
             .failure
             .unwrap_or_else(|| panic!("cut at {at} was believed"));
         assert_eq!(failure.exit, Exit::Failed, "cut at {at}");
         assert!(
-            failure.message.ends_with("nothing was changed"),
+            failure.to_string().ends_with("nothing was changed"),
             "{failure}"
         );
     }

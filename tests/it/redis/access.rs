@@ -161,7 +161,7 @@ fn a_password_can_come_from_a_file_or_the_url() {
         "{}",
         run.stderr
     );
-    // Whoever gives the password itself is not told it back.
+    // A password in the place of its file's name is not printed.
     let run = site
         .run(&site.url(""), &["--redis-password-file=s3cret"])
         .expect(2);

@@ -1,4 +1,4 @@
-//! Several registrars: a user is online when any of them has him, and one that fails fails the run.
+//! Several registrars: a user is online when any of them has them, and one that fails fails the run.
 
 use crate::lab::{Kamailio, KamailioOptions, Proxy, Redis, Run, kamonline};
 use std::sync::mpsc;

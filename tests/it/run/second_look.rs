@@ -1,4 +1,4 @@
-//! The second look: whoever registers while he is being removed is on the board when the run ends.
+//! The second look: a user who registers while they are being removed is on the board when the run ends.
 
 use std::sync::{Arc, Mutex};
 

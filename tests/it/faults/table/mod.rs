@@ -1,5 +1,5 @@
 //! Every fault at every step of a run: the exit code, what is said, the hint, and what Redis holds afterwards.
-//! Who is online is never missing in the end, unless the error or the report before it names him.
+//! Who is online is never missing in the end, unless the error or the report before it names them.
 
 mod jsonrpc;
 mod kamailio;

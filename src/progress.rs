@@ -7,9 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Shown on standard error until it ends.
 #[derive(Clone)]
-pub struct Waiting(Option<ProgressBar>);
+pub struct Progress(Option<ProgressBar>);
 
-impl Waiting {
+impl Progress {
     /// `shown` tells whether there is somebody to show it to.
     pub fn new(shown: bool) -> Self {
         if !shown {
@@ -29,7 +29,7 @@ impl Waiting {
         Self(Some(bar))
     }
 
-    pub fn on(&self, what: &'static str) {
+    pub fn wait_for(&self, what: &'static str) {
         if let Some(bar) = &self.0 {
             bar.set_message(what);
         }
