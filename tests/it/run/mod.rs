@@ -2,6 +2,7 @@
 
 mod board;
 mod guard;
+mod kamailio_cfg;
 pub mod killed;
 mod load;
 mod names;
