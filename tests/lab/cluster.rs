@@ -1,8 +1,8 @@
 //! A real Redis Cluster: three masters, a replica of each.
 
 use super::ports::free_port;
-use super::process::{program, until};
-use super::redis::{Redis, RedisOptions};
+use super::process::until;
+use super::redis::{Redis, RedisOptions, redis_program};
 use super::redis_client::RedisClient;
 use ::redis::cluster::{ClusterClient, ClusterConnection};
 use std::process::Command;
@@ -199,12 +199,7 @@ fn joined() -> Option<Vec<Redis>> {
         .iter()
         .map(|node| format!("127.0.0.1:{}", node.port()));
     let create = Command::new("timeout")
-        .args([
-            "30",
-            &program("redis-cli", "redis-tools"),
-            "--cluster",
-            "create",
-        ])
+        .args(["30", &redis_program("cli"), "--cluster", "create"])
         .args(addresses)
         .args(["--cluster-replicas", "1", "--cluster-yes"])
         .output()

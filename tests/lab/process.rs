@@ -101,9 +101,7 @@ pub fn program(name: &str, package: &str) -> String {
         .chain(["/usr/sbin", "/usr/bin"])
         .map(|dir| format!("{dir}/{name}"))
         .find(|candidate| Path::new(candidate).is_file())
-        .unwrap_or_else(|| {
-            panic!("{name} is missing: tests/install installs the Debian package {package}")
-        })
+        .unwrap_or_else(|| panic!("{name} is missing: tests/install {package} installs it"))
 }
 
 /// Runs a helper program to its end and returns what it printed.

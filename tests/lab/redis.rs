@@ -148,8 +148,15 @@ impl Deref for Redis {
     }
 }
 
+/// `server` or `cli` of Redis; of Valkey with LAB_REDIS=valkey.
+pub fn redis_program(role: &str) -> String {
+    let name = std::env::var("LAB_REDIS").unwrap_or_else(|_| "redis".into());
+    let package = if role == "cli" { "tools" } else { role };
+    program(&format!("{name}-{role}"), &format!("{name}-{package}"))
+}
+
 fn start(dir: &Path, client: &RedisClient, port: u16) -> Option<Process> {
-    let command = [program("redis-server", "redis-server"), "redis.conf".into()];
+    let command = [redis_program("server"), "redis.conf".into()];
     Process::start(&command, dir, || {
         TcpStream::connect(("127.0.0.1", port)).is_ok() && client.is_ready()
     })

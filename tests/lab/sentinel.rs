@@ -1,8 +1,8 @@
 //! A real Redis with a replica, and three Sentinels that watch it as `mymaster`.
 
 use super::ports::free_port;
-use super::process::{Process, program, until};
-use super::redis::{Redis, RedisOptions};
+use super::process::{Process, until};
+use super::redis::{Redis, RedisOptions, redis_program};
 use super::redis_client::RedisClient;
 use tempfile::TempDir;
 
@@ -148,7 +148,7 @@ impl Sentinel {
                 url: format!("redis://{login}127.0.0.1:{port}"),
             };
             let command = [
-                program("redis-server", "redis-server"),
+                redis_program("server"),
                 "sentinel.conf".into(),
                 "--sentinel".into(),
             ];
