@@ -156,7 +156,7 @@ fn registers(board: &Board, users: usize) -> impl FnMut(usize) {
         let aor = board.aor(number % users);
         let request = format!(
             "REGISTER sip:{registrar} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{number}\r\n\
-             From: <sip:{aor}>;tag=1\r\nTo: <sip:{aor}>\r\nCall-ID: latency{number}\r\nCSeq: 1 REGISTER\r\n\
+             From: <sip:{aor}>;tag=1\r\nTo: <sip:{aor}>\r\nCall-ID: {number}@{here}\r\nCSeq: 1 REGISTER\r\n\
              Contact: <sip:phone@127.0.0.1>\r\nExpires: 3600\r\nContent-Length: 0\r\n\r\n"
         );
         socket.send(request.as_bytes()).unwrap();
