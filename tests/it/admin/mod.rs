@@ -3,5 +3,6 @@
 mod cron;
 mod environment;
 mod generate;
+mod image;
 mod package;
 mod systemd;

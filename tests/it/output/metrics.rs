@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::lab::{Lab, Run, kamonline, kamonline_command, program, temp_dir};
-use crate::readme::readme_blocks;
 
 /// A file's values, by name and labels, once promtool has found nothing to say about it.
 fn metrics(file: &Path) -> BTreeMap<String, f64> {
@@ -303,17 +302,11 @@ fn wrong_usage_writes_no_metrics() {
     );
 }
 
-/// The rules of README.md, on what kamonline writes.
 #[test]
 fn the_alert_rules_are_right_and_fire() {
     let dir = temp_dir();
-    let rules: Vec<_> = readme_blocks("yaml")
-        .into_iter()
-        .filter(|block| block.contains("alert:"))
-        .collect();
-    assert_eq!(rules.len(), 1, "one block of alert rules in README.md");
     let file = dir.path().join("rules.yml");
-    fs::write(&file, &rules[0]).unwrap();
+    fs::write(&file, include_str!("../../../contrib/alerts.yml")).unwrap();
     promtool(&["check", "rules", &file.display().to_string()], "");
     let tests = dir.path().join("tests.yml");
     fs::write(&tests, include_str!("alerts.yml")).unwrap();
