@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
+
 /// Splits an AoR at its last `@` into user and domain; `None` without one.
 ///
 /// The user may hold an `@` of its own (`x@y@abc.voip.ca`, from `sip:x%40y@abc.voip.ca`), a domain cannot.
@@ -51,28 +53,10 @@ impl UserCase {
 pub fn unescaped(member: &[u8]) -> Option<Vec<u8>> {
     // Hardly any has one, and a million of them are looked at.
     memchr::memchr(b'%', member)?;
-    let hex = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
-    let mut plain = Vec::new();
-    let mut rest = member;
-    while let Some(percent) = memchr::memchr(b'%', rest) {
-        plain.extend_from_slice(&rest[..percent]);
-        let escape = &rest[percent..];
-        match (
-            escape.get(1).and_then(|high| hex(*high)),
-            escape.get(2).and_then(|low| hex(*low)),
-        ) {
-            (Some(high), Some(low)) => {
-                plain.push(high << 4 | low);
-                rest = &escape[3..];
-            }
-            _ => {
-                plain.push(b'%');
-                rest = &escape[1..];
-            }
-        }
+    match percent_decode(member).into() {
+        Cow::Owned(plain) => Some(plain),
+        Cow::Borrowed(_) => None,
     }
-    plain.extend_from_slice(rest);
-    (plain.len() < member.len()).then_some(plain)
 }
 
 #[cfg(test)]

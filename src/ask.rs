@@ -34,10 +34,10 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
         let Ok(dump) = dump else { continue };
         answer.server = dump.server.clone();
         answer.aors = Some(dump.output.aors);
-        if dump.output.without_domain > 0 {
-            let count = counted(dump.output.without_domain, "AoR");
+        if dump.output.of_no_set > 0 {
+            let count = counted(dump.output.of_no_set, "AoR");
             warnings.push(format!(
-                "Kamailio at {}: {count} without a user, for no set",
+                "Kamailio at {}: {count} without a user or a domain, for no set",
                 answer.url
             ));
         }

@@ -29,6 +29,8 @@ pub struct DumpMatcher<'scope> {
     aors: usize,
     /// Of their users together.
     bytes: usize,
+    /// AoRs without an `@`, and those without a domain behind it.
+    without_at: usize,
     without_domain: usize,
     /// Of domains that have no set.
     missing: Missing,
@@ -54,6 +56,7 @@ impl<'scope> DumpMatcher<'scope> {
             counts: false,
             aors: 0,
             bytes: 0,
+            without_at: 0,
             without_domain: 0,
             missing: Missing::new(rules.user_case),
             batch: sets.batch(Aors::AsDumped),
@@ -67,16 +70,21 @@ impl<'scope> DumpMatcher<'scope> {
         self.aors += 1;
         let (user, domain) = match (&self.rules.default_domain, aor::split(aor)) {
             (Some(domain), _) => (aor, domain.as_slice()),
+            // From a tel: URI.
+            (None, Some((_, b""))) => {
+                self.without_domain += 1;
+                return Ok(());
+            }
             (None, Some(parts)) => parts,
             (None, None) => {
-                self.without_domain += 1;
+                self.without_at += 1;
                 return Ok(());
             }
         };
         self.bytes += user.len();
         bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;
         if self.rules.default_domain.is_some()
-            && let Some((user, domain)) = aor::split(aor)
+            && let Some((user, domain @ [_, ..])) = aor::split(aor)
             && let Some(domain) = self.sets.domains.find(domain)
         {
             self.split.add(domain, user)?;
@@ -136,10 +144,10 @@ impl DumpVisitor for DumpMatcher<'_> {
             ))
             .hint("the name is the first argument of save() in kamailio.cfg"));
         }
-        if self.without_domain * 2 > self.aors {
+        if self.without_at * 2 > self.aors {
             return Err(Failure::new(format!(
                 "{} of its {} AoRs have no domain: its usrloc has use_domain 0, so nobody can tell whose they are",
-                self.without_domain, self.aors
+                self.without_at, self.aors
             ))
             .hint("give their domain with --default-domain DOMAIN, or set modparam(\"usrloc\", \"use_domain\", 1)"));
         }
@@ -149,7 +157,7 @@ impl DumpVisitor for DumpMatcher<'_> {
         let mut matches = self.matches.join().expect("a panic ends the process")?;
         matches.missing.unite(self.missing)?;
         matches.aors = self.aors;
-        matches.without_domain = self.without_domain;
+        matches.of_no_set = self.without_at + self.without_domain;
         Ok(matches)
     }
 }

@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn after_a_run_that_adds_everyone_online_is_in_a_set_of_his_domain(scenario in scenario()) {
+    fn after_a_run_that_adds_everyone_online_is_in_a_set_of_their_domain(scenario in scenario()) {
         let after = applied(&scenario, &plan(&scenario)?, true);
         for user in scenario.online() {
             prop_assert!(everyone(&after).iter().any(|(key, member)| scenario.is(key, member, &user)));

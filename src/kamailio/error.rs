@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use reqwest::blocking::Response;
 
+use super::Rpc;
 use crate::failure::Failure;
-use crate::limits::{CLOSED_SOON, REFUSAL_BYTES};
+use crate::limits::{CLOSED_SOON, NO_WORK_YET, REFUSAL_BYTES};
 use crate::text::without_number;
 
 /// Why there is no dump.
@@ -112,8 +113,10 @@ impl Error {
         }
     }
 
-    pub fn worth_another_try(&self, elapsed: Duration) -> bool {
+    /// `elapsed` is how long the question took.
+    pub fn worth_another_try(&self, rpc: Rpc, elapsed: Duration) -> bool {
         match self {
+            Error::Silent | Error::CutOff if rpc == Rpc::JsonRpc => elapsed < NO_WORK_YET,
             Error::Unreachable { soon_again, .. } => *soon_again,
             Error::Silent => elapsed < CLOSED_SOON,
             Error::CutOff => true,

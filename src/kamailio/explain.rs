@@ -54,12 +54,16 @@ pub fn explain(error: Error, url: &str, rpc: Rpc, command: Command, timeout: Dur
                      raise --timeout; it was not asked again",
             )
         }
-        Error::Silent => failure("it closed the connection without an answer").hint(
-            "is that a port where kamailio.cfg has the modules xhttp and xhttp_rpc (or \
-                 jsonrpcs) and an event_route[xhttp:request]? A Kamailio out of memory ends so \
+        Error::Silent => failure("it closed the connection without an answer").hint(match rpc {
+            Rpc::JsonRpc => "if it took 20 s or more: Kamailio 5.8 and later end an answer after tcp_msg_read_timeout. Set \
+                 tcp_msg_read_timeout=120 in kamailio.cfg and raise --timeout, or use --rpc xhttp_rpc. If it was at once: is \
+                 that a port where kamailio.cfg has jsonrpcs and an event_route[xhttp:request]? A port for TLS is asked with \
+                 https://",
+            Rpc::XhttpRpc => "is that a port where kamailio.cfg has the modules xhttp and xhttp_rpc \
+                 and an event_route[xhttp:request]? A Kamailio out of memory ends so \
                  too: private, when the dump does not fit (start it with -M 64), or shared (-m; \
                  its log says \"shm pool\"). A port for TLS is asked with https://",
-        ),
+        }),
         Error::NotHttp(why) => {
             let why = Shown(why.as_bytes());
             failure(&format!("what answers does not speak HTTP ({why})"))

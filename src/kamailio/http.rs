@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
@@ -41,7 +42,7 @@ pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>
     if url.path().contains('@') {
         return Err(usage("a / or @ in a password must be written %2F %40"));
     }
-    let decoded = |text: &str| String::from_utf8_lossy(&percent_decoded(text)).into_owned();
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let password = password
         .map(str::to_owned)
         .or_else(|| url.password().map(decoded));
@@ -53,10 +54,6 @@ pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok((url, user.map(|user| Login { user, password })))
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    crate::aor::unescaped(text.as_bytes()).unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 /// How long a connect may take where the whole exchange may take `timeout`.

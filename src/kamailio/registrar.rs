@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, SERVER};
+use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 
 use super::error::{self, Error};
 use super::explain::explain;
@@ -97,7 +97,8 @@ impl Registrar {
         ask: impl Fn() -> Result<T, Error>,
     ) -> Result<T, Failure> {
         let answer = peer::retrying(ask, |error, attempts| {
-            attempts.retries < self.deadlines.retries && error.worth_another_try(attempts.last)
+            attempts.retries < self.deadlines.retries
+                && error.worth_another_try(self.rpc, attempts.last)
         });
         answer.map_err(|error| {
             let doubt = match (&error, &self.login) {
@@ -157,7 +158,9 @@ impl Registrar {
         let request = match self.rpc {
             Rpc::XhttpRpc => {
                 let root = self.url.as_str().trim_end_matches('/');
-                self.client.get(format!("{root}/{}", command.path()))
+                // A Kamailio without tcp_accept_no_cl closes the connection at a request without it.
+                let request = self.client.get(format!("{root}/{}", command.path()));
+                request.header(CONTENT_LENGTH, 0)
             }
             Rpc::JsonRpc => self
                 .client

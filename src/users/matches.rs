@@ -16,9 +16,9 @@ use crate::failure::Failure;
 pub struct Matches {
     presence: Vec<Presence>,
     pub missing: Missing,
-    /// AoRs in the tables that count, and those among them without a domain.
+    /// AoRs in the tables that count, and those among them of no set: without a user or without a domain.
     pub aors: usize,
-    pub without_domain: usize,
+    pub of_no_set: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl Matches {
             presence: vec![Presence::Absent; sets.slots()],
             missing: Missing::new(sets.user_case()),
             aors: 0,
-            without_domain: 0,
+            of_no_set: 0,
         }
     }
 
@@ -92,7 +92,7 @@ impl Matches {
             *mine = theirs.max(*mine);
         }
         self.aors += other.aors;
-        self.without_domain += other.without_domain;
+        self.of_no_set += other.of_no_set;
         self.missing.unite(other.missing)
     }
 

@@ -164,7 +164,8 @@ impl Scenario {
             None => {
                 let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
                 let domain = parts.next()?.to_ascii_lowercase();
-                Some((domain, parts.next()?.to_vec()))
+                let user = parts.next()?.to_vec();
+                (!domain.is_empty()).then_some((domain, user))
             }
         });
         parts.filter(|(domain, _)| self.in_scope(domain)).collect()

@@ -131,3 +131,15 @@ fn a_proxy_from_the_environment_is_not_used() {
     assert_eq!(site.board(), ["100"]);
     assert_eq!(proxy.requests().len(), 0);
 }
+
+#[test]
+fn a_kamailio_without_tcp_accept_no_cl_answers() {
+    let strict = KamailioOptions {
+        defines: vec!["LAB_DEMANDS_CONTENT_LENGTH".into()],
+        ..KamailioOptions::default()
+    };
+    let site = Site::with(strict, RedisOptions::default());
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    site.run(&kamailio, &redis, &[]).expect(0);
+    assert_eq!(site.board(), ["100"]);
+}

@@ -72,9 +72,18 @@ fn a_realm_prefix_is_stripped_as_the_registrar_strips_it() {
 #[test]
 fn a_tel_uri_belongs_to_the_domain_of_all_or_to_none() {
     let with_domains = lab(&[]);
-    register_over_tcp(&with_domains.kamailio, "tel:+15551234", 1);
+    register_over_tcp(&with_domains.kamailio, "tel:+15551234", 4);
     assert_eq!(with_domains.redis.keys(), [""; 0]);
-    with_domains.register_for("100@abc.voip.ca", 2);
+    with_domains
+        .redis
+        .add("ONLINE:", "left-by-an-older-kamailio.cfg");
+    let run = with_domains
+        .run(&["--settle=0s", "--add-missing"])
+        .expect(0);
+    let warning = "1 AoR without a user or a domain, for no set";
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+    assert_eq!(with_domains.redis.keys(), [""; 0]);
+    with_domains.register_for("100@abc.voip.ca", 6);
     until("usrloc tells of 100, and before of the tel: URI", || {
         with_domains.redis.keys().is_empty()
     });
