@@ -9,24 +9,12 @@ pub fn readme() -> String {
     fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
 
-/// What stands in README.md between this heading and the next one of its kind.
-pub fn section(heading: &str) -> String {
-    let readme = readme();
-    let (_, rest) = readme
-        .split_once(&format!("\n## {heading}\n"))
-        .unwrap_or_else(|| panic!("README.md has no heading `## {heading}`"));
-    rest.split("\n## ").next().unwrap().to_owned()
-}
-
-/// The fenced blocks of a language, of README.md as a whole.
+/// The fenced blocks of a language.
 pub fn readme_blocks(language: &str) -> Vec<String> {
-    blocks(&readme(), language)
-}
-
-pub fn blocks(text: &str, language: &str) -> Vec<String> {
+    let readme = readme();
     let fence = format!("```{language}");
     let mut found = Vec::new();
-    let mut lines = text.lines();
+    let mut lines = readme.lines();
     while let Some(line) = lines.next() {
         if !line.starts_with("```") {
             continue;

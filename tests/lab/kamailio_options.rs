@@ -2,11 +2,13 @@
 
 use super::certificates::Certificates;
 use super::process::program;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 #[derive(Clone)]
 pub struct KamailioOptions {
+    /// Another kamailio.cfg than the lab's.
+    pub config: Option<PathBuf>,
     /// The naive fragment (naive.cfg) fills the sets, not ours.
     pub naive: bool,
     pub use_domain: bool,
@@ -38,6 +40,7 @@ pub struct KamailioOptions {
 impl Default for KamailioOptions {
     fn default() -> Self {
         KamailioOptions {
+            config: None,
             naive: false,
             use_domain: true,
             case_sensitive: false,
@@ -76,7 +79,8 @@ impl KamailioOptions {
             ..
         } = site;
         let dir = site.dir.path().display();
-        let cfg = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/kamailio.cfg");
+        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/kamailio.cfg");
+        let cfg = self.config.as_deref().unwrap_or(Path::new(ours)).display();
         let mut command = vec![program("kamailio", "kamailio")];
         let mut arguments = |text: String| command.extend(text.split(' ').map(String::from));
         arguments(format!(

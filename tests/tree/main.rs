@@ -1,4 +1,4 @@
-//! Checks of the tree itself, which need no server: documents, hints, the packages that are built in.
+//! Checks of the tree itself, which need no server: documents, layout, the packages that are built in.
 
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -6,7 +6,6 @@ mod lab;
 mod readme;
 
 mod documents;
-mod hints;
 mod layout;
 mod supply_chain;
 

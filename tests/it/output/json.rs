@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::lab::{Lab, Run, kamonline, temp_dir};
 
-/// Panics unless a report is what README.md promises of format_version 1, field for field.
+const MAN: &str = include_str!("../../../man/kamonline.1");
+
+/// Panics unless a report is what the man page promises of format_version 1, field for field.
 pub fn assert_is_report(report: &Value) {
     fields(
         report,
@@ -99,6 +101,7 @@ fn fields(object: &Value, what: &str, known: &[(&str, Check)]) {
             .get(*name)
             .unwrap_or_else(|| panic!("{what} has no {name}"));
         assert!(check(value), "{name} of {what}: {value}");
+        assert!(MAN.contains(name), "the man page does not name {name}");
     }
     assert_eq!(
         object.len(),

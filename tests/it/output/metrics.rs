@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 
 use crate::lab::{Lab, Run, kamonline, kamonline_command, program, temp_dir};
 
+const MAN: &str = include_str!("../../../man/kamonline.1");
+
 /// A file's values, by name and labels, once promtool has found nothing to say about it.
 fn metrics(file: &Path) -> BTreeMap<String, f64> {
     let text = fs::read_to_string(file).unwrap();
@@ -17,6 +19,8 @@ fn metrics(file: &Path) -> BTreeMap<String, f64> {
     values
         .map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
+            let bare = name.split('{').next().unwrap();
+            assert!(MAN.contains(bare), "the man page does not name {bare}");
             let name = name.strip_prefix("kamonline_").unwrap();
             (name.to_owned(), value.parse().unwrap())
         })
