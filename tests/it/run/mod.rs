@@ -1,6 +1,7 @@
 //! What a run does to the sets.
 
 mod board;
+mod excluded;
 mod guard;
 mod kamailio_cfg;
 pub mod killed;
