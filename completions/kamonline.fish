@@ -33,6 +33,7 @@ complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registr
 complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'
 complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'
 complete -c kamonline -l add-missing -d 'Also add the users who are registered and in no set'
+complete -c kamonline -l keep-stale -d 'With --add-missing: remove nobody; stale users are reported'
 complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody, or no member of any set'
 complete -c kamonline -s q -l quiet -d 'Say nothing when all is in sync'
 complete -c kamonline -s v -l verbose -d 'Show every domain, and every user of those with a discrepancy'

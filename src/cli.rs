@@ -154,6 +154,13 @@ pub struct Cli {
     #[arg(help_heading = RUN, long)]
     pub add_missing: bool,
 
+    /// With --add-missing: remove nobody; stale users are reported
+    ///
+    /// For the first weeks of a careful owner. --max-removal, --min-uptime and the second look have nothing to do then; Redis and
+    /// Kamailio that have nobody in common are still refused. Without --add-missing it is for --dry-run only.
+    #[arg(help_heading = RUN, long)]
+    pub keep_stale: bool,
+
     /// Refuse to remove more: a count, or a share of members
     ///
     /// 500 is a count; 50% is a share of the members of all sets in scope. A share above 0% lets up to 10 go whatever they are

@@ -26,6 +26,8 @@ pub struct Config {
     pub guard: Guard,
     /// Whether the plan is carried out.
     pub mode: Mode,
+    /// What is done about members who are not registered.
+    pub stale: StaleUsers,
     /// What is done about users who are in no set.
     pub missing: MissingUsers,
     /// How long after the last removal the registrars are asked again.
@@ -55,6 +57,13 @@ impl Mode {
     }
 }
 
+/// `--keep-stale`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleUsers {
+    Remove,
+    Keep,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingUsers {
     Leave,
@@ -65,6 +74,12 @@ impl Config {
     pub fn resolve(cli: Cli) -> Result<Self, Failure> {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
+        }
+        if cli.keep_stale && !cli.add_missing && !cli.dry_run {
+            return Err(Failure::usage(
+                "--keep-stale is given, so nobody would be removed or added",
+            )
+            .hint("add --add-missing, or look with --dry-run"));
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
@@ -160,6 +175,11 @@ impl Config {
                 }
             } else {
                 Mode::Apply
+            },
+            stale: if cli.keep_stale {
+                StaleUsers::Keep
+            } else {
+                StaleUsers::Remove
             },
             missing: if cli.add_missing {
                 MissingUsers::Add

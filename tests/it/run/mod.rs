@@ -4,6 +4,7 @@ mod board;
 mod excluded;
 mod guard;
 mod kamailio_cfg;
+mod keep_stale;
 pub mod killed;
 mod load;
 mod names;
