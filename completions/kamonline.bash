@@ -23,7 +23,7 @@ _kamonline() {
 
     case "${cmd}" in
         kamonline)
-            opts="-n -q -v -h -V --generate --kamailio --rpc --table --kamailio-ca --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-password-file --prefix --domain --exclude-domain --default-domain --case-sensitive --dry-run --exit-code --add-missing --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
+            opts="-n -q -v -h -V --generate --kamailio --rpc --table --kamailio-ca --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-password-file --prefix --domain --exclude-domain --exclude-user --default-domain --case-sensitive --dry-run --exit-code --add-missing --keep-stale --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -78,6 +78,10 @@ _kamonline() {
                     return 0
                     ;;
                 --exclude-domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

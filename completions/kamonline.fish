@@ -15,6 +15,7 @@ complete -c kamonline -l redis-password-file -d 'Password, of the ACL user in th
 complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
 complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r
 complete -c kamonline -l exclude-domain -d 'Not the domains that this matches whole; repeatable' -r
+complete -c kamonline -l exclude-user -d 'Leave alone the users whom this matches whole; repeatable' -r
 complete -c kamonline -l default-domain -d 'Domain of every AoR, for registrars with use_domain 0' -r
 complete -c kamonline -l max-removal -d 'Refuse to remove more: a count, or a share of members' -r
 complete -c kamonline -l min-uptime -d 'Remove nobody before each Kamailio has been up so long' -r
@@ -32,6 +33,7 @@ complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registr
 complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'
 complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'
 complete -c kamonline -l add-missing -d 'Also add the users who are registered and in no set'
+complete -c kamonline -l keep-stale -d 'With --add-missing: remove nobody; stale users are reported'
 complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody, or no member of any set'
 complete -c kamonline -s q -l quiet -d 'Say nothing when all is in sync'
 complete -c kamonline -s v -l verbose -d 'Show every domain, and every user of those with a discrepancy'

@@ -1,6 +1,6 @@
 //! What a run changes in Redis, and how it takes a removal back.
 
-use crate::config::{Config, MissingUsers};
+use crate::config::{Config, MissingUsers, StaleUsers};
 use crate::failure::{Exit, Failure};
 use crate::plan::Plan;
 use crate::stop::Stop;
@@ -22,14 +22,18 @@ pub struct Applied {
     pub failure: Option<Failure>,
 }
 
-/// Removes the stale, then adds the missing if that is asked for. Nobody is removed who could not be put back.
+/// Removes the stale unless they are kept, then adds the missing if that is asked for. Nobody is removed who could not be
+/// put back.
 pub fn apply(
     config: &Config,
     store: &mut Store,
     plan: &Plan,
     stop: &Stop,
 ) -> Result<Applied, Failure> {
-    let stale = plan.stale();
+    let stale = match config.stale {
+        StaleUsers::Remove => plan.stale(),
+        StaleUsers::Keep => Vec::new(),
+    };
     let removals = by_key(plan, &stale);
     store
         .check_add(&removals)

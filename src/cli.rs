@@ -117,6 +117,13 @@ pub struct Cli {
     #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub exclude_domain: Vec<String>,
 
+    /// Leave alone the users whom this matches whole; repeatable
+    ///
+    /// Neither removed, nor added, nor counted: trunks, probes, members of other applications. Without regard to case, unless
+    /// --case-sensitive. A name is matched as Redis or Kamailio holds it, and %-unescaped.
+    #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
+    pub exclude_user: Vec<String>,
+
     /// Domain of every AoR, for registrars with use_domain 0
     ///
     /// usrloc's use_domain is 0 unless kamailio.cfg sets it: registrars then report users without their domain.
@@ -146,6 +153,13 @@ pub struct Cli {
     /// Without it they are reported.
     #[arg(help_heading = RUN, long)]
     pub add_missing: bool,
+
+    /// With --add-missing: remove nobody; stale users are reported
+    ///
+    /// For the first weeks of a careful owner. --max-removal, --min-uptime and the second look have nothing to do then; Redis and
+    /// Kamailio that have nobody in common are still refused. Without --add-missing it is for --dry-run only.
+    #[arg(help_heading = RUN, long)]
+    pub keep_stale: bool,
 
     /// Refuse to remove more: a count, or a share of members
     ///

@@ -10,7 +10,7 @@ use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::Registrar;
 use crate::password::Password;
 use crate::peer::Deadlines;
-use crate::scope::{Rules, Scope};
+use crate::scope::{ExcludedUsers, Rules, Scope};
 use crate::store::{Access, Servers, Topology};
 use crate::text::without_secrets;
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub guard: Guard,
     /// Whether the plan is carried out.
     pub mode: Mode,
+    /// What is done about members who are not registered.
+    pub stale: StaleUsers,
     /// What is done about users who are in no set.
     pub missing: MissingUsers,
     /// How long after the last removal the registrars are asked again.
@@ -55,6 +57,13 @@ impl Mode {
     }
 }
 
+/// `--keep-stale`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleUsers {
+    Remove,
+    Keep,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingUsers {
     Leave,
@@ -65,6 +74,12 @@ impl Config {
     pub fn resolve(cli: Cli) -> Result<Self, Failure> {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
+        }
+        if cli.keep_stale && !cli.add_missing && !cli.dry_run {
+            return Err(Failure::usage(
+                "--keep-stale is given, so nobody would be removed or added",
+            )
+            .hint("add --add-missing, or look with --dry-run"));
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
@@ -97,6 +112,15 @@ impl Config {
             let variable = option.to_uppercase().replace('-', "_");
             failure.hint(format!("KAMONLINE_{variable} is split at every comma: one that is part of an element is {comma}. {hint}"))
         };
+        let split_pattern = |failure: Failure| {
+            let message = failure.to_string();
+            let option = message.split(':').next().unwrap_or_default();
+            split(option.trim_start_matches('-'), "\\x2c", failure)
+        };
+        let user_case = match cli.case_sensitive {
+            true => UserCase::Counts,
+            false => UserCase::Ignored,
+        };
         let registrar = |url: &String| {
             Registrar::new(
                 url,
@@ -126,17 +150,11 @@ impl Config {
             )
             .map_err(|failure| split("redis", "%2C", failure))?,
             rules: Rules {
-                user_case: if cli.case_sensitive {
-                    UserCase::Counts
-                } else {
-                    UserCase::Ignored
-                },
+                user_case,
                 prefix: cli.prefix.into_bytes(),
-                scope: Scope::new(&cli.domain, &cli.exclude_domain).map_err(|failure| {
-                    let message = failure.to_string();
-                    let option = message.split(':').next().unwrap_or_default();
-                    split(option.trim_start_matches('-'), "\\x2c", failure)
-                })?,
+                scope: Scope::new(&cli.domain, &cli.exclude_domain).map_err(split_pattern)?,
+                excluded: ExcludedUsers::new(&cli.exclude_user, user_case)
+                    .map_err(split_pattern)?,
                 default_domain: cli
                     .default_domain
                     .map(|domain| domain.to_ascii_lowercase().into_bytes()),
@@ -157,6 +175,11 @@ impl Config {
                 }
             } else {
                 Mode::Apply
+            },
+            stale: if cli.keep_stale {
+                StaleUsers::Keep
+            } else {
+                StaleUsers::Remove
             },
             missing: if cli.add_missing {
                 MissingUsers::Add

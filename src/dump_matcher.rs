@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::aor::UserCase;
-    use crate::scope::Scope;
+    use crate::scope::{ExcludedUsers, Scope};
 
     #[test]
     fn a_dump_that_is_too_large_sends_to_kamailio_and_not_to_redis() {
@@ -176,6 +176,7 @@ mod tests {
             user_case: UserCase::Ignored,
             prefix: b"ONLINE:".to_vec(),
             scope: Scope::new(&[], &[]).unwrap(),
+            excluded: ExcludedUsers::default(),
             default_domain: None,
             tables: Vec::new(),
         };

@@ -72,27 +72,19 @@ struct Objection {
 }
 
 impl Guard {
-    /// Refuses the whole plan, with every flag at once that it would need.
+    /// Refuses the whole plan where there is a reason to.
     pub fn check(&self, findings: &Findings) -> Result<(), Failure> {
-        let objections = [
+        refuse(&[
             self.too_young(findings),
             self.nobody_registered(findings),
             self.nobody_in_common(findings),
             self.too_many(findings),
-        ];
-        let objections: Vec<_> = objections.into_iter().flatten().collect();
-        let Some(Objection { message, hint, .. }) = objections.first() else {
-            return Ok(());
-        };
-        let flags: Vec<_> = objections
-            .iter()
-            .filter_map(|one| one.flag.clone())
-            .collect();
-        let refusal = Failure::refused(message);
-        Err(match flags.is_empty() {
-            true => refusal.hint(hint),
-            false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
-        })
+        ])
+    }
+
+    /// The same for a plan that removes nobody: with a wrong setting it would add to the wrong sets.
+    pub fn check_additions(&self, findings: &Findings) -> Result<(), Failure> {
+        refuse(&[self.nobody_in_common(findings)])
     }
 
     fn too_young(&self, findings: &Findings) -> Option<Objection> {
@@ -206,6 +198,23 @@ impl Guard {
     }
 }
 
+/// Names every flag at once that the plan would need.
+fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
+    let objections: Vec<_> = objections.iter().flatten().collect();
+    let Some(Objection { message, hint, .. }) = objections.first() else {
+        return Ok(());
+    };
+    let flags: Vec<_> = objections
+        .iter()
+        .filter_map(|one| one.flag.clone())
+        .collect();
+    let refusal = Failure::refused(message);
+    Err(match flags.is_empty() {
+        true => refusal.hint(hint),
+        false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
+    })
+}
+
 impl<'a> Findings<'a> {
     pub fn new(plan: &Plan, registrars: &'a [Answer]) -> Self {
         let uptimes = registrars.iter().filter_map(|answer| {
@@ -252,7 +261,7 @@ pub fn check_default_domain(plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     };
     Err(Failure::new(format!(
-        "{} in {} would be removed, and is registered if the AoRs are read with their domains",
+        "{} in {} counts as gone, and is registered if the AoRs are read with their domains",
         Shown(plan.sets.member(member)),
         Shown(plan.sets.key_name(member))
     ))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::answer::Answer;
-use crate::config::{Config, MissingUsers, Mode};
+use crate::config::{Config, MissingUsers, Mode, StaleUsers};
 use crate::failure::{Exit, Failure};
 use crate::notice::Notice;
 use crate::plan::{Entry, Plan};
@@ -15,6 +15,7 @@ pub struct Outcome {
     pub started_at: SystemTime,
     pub duration: Duration,
     pub dry_run: bool,
+    pub stale_users: StaleUsers,
     pub missing_users: MissingUsers,
     /// What each answered the first time it was asked.
     pub registrars: Vec<Answer>,
@@ -37,7 +38,7 @@ pub struct Outcome {
 pub enum Verdict {
     InSync,
     Changed,
-    /// A dry run found some, or a run left missing users alone.
+    /// A dry run found some, or a run left stale or missing users alone.
     Discrepancies,
     Refused,
     Failed,
@@ -71,6 +72,7 @@ impl Outcome {
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             dry_run: matches!(config.mode, Mode::DryRun { .. }),
+            stale_users: config.stale,
             missing_users: config.missing,
             registrars: config.registrars.iter().map(Answer::of).collect(),
             redis: config.redis.shown().into(),
@@ -91,7 +93,9 @@ impl Outcome {
             (Some(_), _) | (None, None) => Verdict::Failed,
             (None, Some(plan)) => {
                 let (stale, missing) = (plan.totals.stale > 0, plan.totals.missing > 0);
-                let left = self.dry_run || missing && self.missing_users == MissingUsers::Leave;
+                let left = self.dry_run
+                    || stale && self.stale_users == StaleUsers::Keep
+                    || missing && self.missing_users == MissingUsers::Leave;
                 match (stale || missing, left) {
                     (false, _) => Verdict::InSync,
                     (true, true) => Verdict::Discrepancies,

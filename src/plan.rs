@@ -67,7 +67,12 @@ impl Plan {
         entries.sort_unstable_by(by_key);
         let with_set = entries.len();
         let mut without_set = 0;
-        for (domain, users) in matches.missing.by_domain() {
+        for (domain, mut users) in matches.missing.by_domain() {
+            // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
+            users.retain(|user| !rules.excluded.contains(matches.missing.user(*user)));
+            if users.is_empty() {
+                continue;
+            }
             match sets.domains.find(domain) {
                 Some(id) => online[id.index()] += users.len(),
                 None => without_set += users.len(),
@@ -97,7 +102,7 @@ impl Plan {
             online: online.iter().sum::<usize>() + without_set,
             members: sets.count(),
             stale: entries.iter().map(|entry| entry.stale.len()).sum(),
-            missing: matches.missing.count(),
+            missing: entries.iter().map(|entry| entry.missing.len()).sum(),
             aors: matches.aors,
         };
         Self {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::apply::apply;
 use crate::ask;
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, StaleUsers};
 use crate::failure::Failure;
 use crate::guard::{self, Findings};
 use crate::notice::Notice;
@@ -92,15 +92,17 @@ fn steps(
     let plan = Arc::new(Plan::new(&config.rules, sets, matches));
     outcome.notices = Notice::all(&plan, &outcome.registrars, &config.rules.scope);
     outcome.plan = Some(plan.clone());
-    if plan.totals.stale > 0 {
+    if plan.totals.stale > 0 && config.stale == StaleUsers::Remove {
         ask::for_uptimes(config, &dumps.asked, &mut outcome.registrars)
             .map_err(Failure::nothing_changed)?;
     }
 
     guard::check_default_domain(&plan).map_err(Failure::nothing_changed)?;
-    config
-        .guard
-        .check(&Findings::new(&plan, &outcome.registrars))?;
+    let findings = Findings::new(&plan, &outcome.registrars);
+    match config.stale {
+        StaleUsers::Remove => config.guard.check(&findings)?,
+        StaleUsers::Keep => config.guard.check_additions(&findings)?,
+    }
     if config.mode != Mode::Apply {
         return Ok(());
     }

@@ -1,10 +1,11 @@
-//! What counts: which domains (`--domain`, `--exclude-domain`), keys and usrloc tables, and how users are compared.
+//! What counts: which domains (`--domain`, `--exclude-domain`), users (`--exclude-user`), keys and usrloc tables, and how
+//! users are compared.
 
 use std::collections::BTreeSet;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use crate::aor::UserCase;
+use crate::aor::{UserCase, unescaped};
 use crate::failure::Failure;
 
 /// How AoRs and sets are matched.
@@ -13,6 +14,7 @@ pub struct Rules {
     /// Of the keys (`--prefix`).
     pub prefix: Vec<u8>,
     pub scope: Scope,
+    pub excluded: ExcludedUsers,
     /// The domain of every AoR, for registrars with `use_domain` 0.
     pub default_domain: Option<Vec<u8>>,
     /// The usrloc tables that count; none means every one.
@@ -33,8 +35,8 @@ impl Scope {
     pub fn new(only: &[String], except: &[String]) -> Result<Self, Failure> {
         Ok(Self {
             given: only.to_vec(),
-            only: whole("--domain", only)?,
-            except: whole("--exclude-domain", except)?,
+            only: whole("--domain", only, UserCase::Ignored)?,
+            except: whole("--exclude-domain", except, UserCase::Ignored)?,
         })
     }
 
@@ -59,14 +61,33 @@ impl Scope {
     }
 }
 
-/// Domains are bytes, so the patterns are too: `.` matches any byte but a line feed. No patterns are None.
-fn whole(option: &str, patterns: &[String]) -> Result<Option<RegexSet>, Failure> {
+/// Trunks, probes, members of other applications: neither removed, nor added, nor counted.
+#[derive(Clone, Debug, Default)]
+pub struct ExcludedUsers(Option<RegexSet>);
+
+impl ExcludedUsers {
+    /// Each pattern must match the whole user.
+    pub fn new(patterns: &[String], case: UserCase) -> Result<Self, Failure> {
+        whole("--exclude-user", patterns, case).map(Self)
+    }
+
+    /// Whether a member is one of them, as it is or %-unescaped; or a user, since whom a run adds is a member of the next.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let matches = |users: &RegexSet| {
+            users.is_match(name) || unescaped(name).is_some_and(|plain| users.is_match(&plain))
+        };
+        self.0.as_ref().is_some_and(matches)
+    }
+}
+
+/// Domains and users are bytes, so the patterns are too: `.` matches any byte but a line feed. No patterns are None.
+fn whole(option: &str, patterns: &[String], case: UserCase) -> Result<Option<RegexSet>, Failure> {
     if patterns.is_empty() {
         return Ok(None);
     }
     // Each is compiled alone first: `a)(b` would balance inside the anchors.
     let compile = |patterns: &[String]| {
-        RegexSetBuilder::new(patterns).case_insensitive(true).unicode(false).build().map_err(|error| {
+        RegexSetBuilder::new(patterns).case_insensitive(case == UserCase::Ignored).unicode(false).build().map_err(|error| {
             Failure::usage(format!("{option}: {}", error.to_string().lines().last().unwrap_or_default()))
                 .hint("the syntax is that of https://docs.rs/regex, for instance (abc|xyz)\\.voip\\.ca")
         })
@@ -102,6 +123,19 @@ mod tests {
                 && !scope.contains(b"test.voip.ca")
                 && !scope.contains(b"abc.com")
         );
+    }
+
+    #[test]
+    fn a_member_is_excluded_by_either_of_its_forms_and_whole() {
+        let excluded = |pattern: &str, case| ExcludedUsers::new(&[pattern.into()], case).unwrap();
+        let users = excluded("a b|trunk-.*|pc%25z", UserCase::Ignored);
+        for member in ["a b", "A%20b", "Trunk-1", "tr%75nk-1", "pc%25z"] {
+            assert!(users.contains(member.as_bytes()), "{member}");
+        }
+        assert!(!users.contains(b"my-trunk-1") && !users.contains(b"a bc"));
+        let users = excluded("trunk", UserCase::Counts);
+        assert!(users.contains(b"trunk") && !users.contains(b"Trunk"));
+        assert!(!ExcludedUsers::default().contains(b""));
     }
 
     #[test]

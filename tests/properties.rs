@@ -46,10 +46,11 @@ prop_compose! {
         default_domain in prop::option::weighted(0.1, Just(b"abc".to_vec())),
         tables in prop_oneof![3 => Just(vec![]), 1 => Just(vec!["location".to_string()])],
         excluded in prop_oneof![2 => Just(vec![]), 1 => Just(vec!["xyz".to_string()])],
+        excluded_users in prop_oneof![2 => Just(vec![]), 1 => vec(user(), 1..3)],
         redis in btree_map(domain().prop_map(|name| [PREFIX, &name].concat()), btree_set(user(), 0..8), 0..5),
         registrars in vec(dump(), 1..3),
     ) -> Scenario {
-        Scenario { case_counts, default_domain, tables, excluded, redis, registrars }
+        Scenario { case_counts, default_domain, tables, excluded, excluded_users, redis, registrars }
     }
 }
 
@@ -136,20 +137,20 @@ proptest! {
     #[test]
     fn after_a_run_that_adds_everyone_online_is_in_a_set_of_their_domain(scenario in scenario()) {
         let after = applied(&scenario, &plan(&scenario)?, true);
-        for user in scenario.online() {
+        for user in scenario.online().into_iter().filter(|(_, user)| !scenario.is_excluded(user)) {
             prop_assert!(everyone(&after).iter().any(|(key, member)| scenario.is(key, member, &user)));
         }
     }
 
     #[test]
-    fn keys_out_of_scope_are_not_touched(scenario in scenario()) {
+    fn keys_out_of_scope_and_excluded_users_are_not_touched(scenario in scenario()) {
         let after = applied(&scenario, &plan(&scenario)?, true);
-        let out_of_scope = |scenario: &Scenario| {
+        let left_alone = |scenario: &Scenario| {
             let mut everyone = everyone(scenario);
-            everyone.retain(|(key, _)| !scenario.in_scope(&key[PREFIX.len()..]));
+            everyone.retain(|(key, user)| !scenario.in_scope(&key[PREFIX.len()..]) || scenario.is_excluded(user));
             everyone
         };
-        prop_assert_eq!(out_of_scope(&after), out_of_scope(&scenario));
+        prop_assert_eq!(left_alone(&after), left_alone(&scenario));
     }
 
     #[test]
@@ -288,7 +289,7 @@ fn every_capture_is_read_as_the_plain_readers_read_it() {
 #[test]
 fn the_matching_of_the_fuzz_target_knows_its_own_language() {
     let input =
-        b"c\nxfree\nkabc\nma%20b\nmB\nTlocation\naa b@ABC\nab@abc\nac@free\nr\nTlocation\nad@xyz";
+        b"c\nxfree\nue\nkabc\nma%20b\nmB\nm%65\nTlocation\naa b@ABC\nab@abc\nae@xyz\nac@free\nr\nTlocation\nad@xyz";
     oracle::matching::check(input);
     let (stale, missing) = Scenario::parse(input).stale_and_missing();
     let pair = |domain: &str, user: &str| (domain.into(), user.into());

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::config::MissingUsers;
+use crate::config::{MissingUsers, StaleUsers};
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::{Entry, Plan};
 use crate::style::Detail;
@@ -113,15 +113,16 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         counted(totals.online, "user"),
         counted(plan.entries.len(), "domain")
     );
+    let keeps_stale = outcome.stale_users == StaleUsers::Keep;
     let done = || {
         let mut parts = Vec::new();
-        if outcome.removed > 0 || outcome.added == 0 {
+        if outcome.removed > 0 || outcome.added == 0 && !keeps_stale {
             parts.push(format!(
                 "removed {}",
                 counted(outcome.removed, "stale user")
             ));
         }
-        if outcome.added > 0 {
+        if outcome.added > 0 || keeps_stale {
             parts.push(format!("added {}", counted(outcome.added, "missing user")));
         }
         if !outcome.restored.is_empty() {
@@ -141,13 +142,18 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         }
         _ => String::new(),
     };
+    let stale_left = match keeps_stale && totals.stale > 0 {
+        true => format!("; {} kept", counted(totals.stale, "stale user")),
+        false => String::new(),
+    };
     match outcome.verdict() {
         Verdict::InSync => format!("in sync: {board}"),
         Verdict::Refused => format!("refused, nothing was changed; {board}"),
         Verdict::Failed => format!("failed: {}; {board}", done()),
         Verdict::Discrepancies if outcome.dry_run => format!(
-            "dry run, nothing was changed: {} to remove, {} to add{}; {board}",
+            "dry run, nothing was changed: {} to {}, {} to add{}; {board}",
             counted(totals.stale, "stale user"),
+            if keeps_stale { "keep" } else { "remove" },
             counted(totals.missing, "missing user"),
             if missing_left.is_empty() {
                 ""
@@ -155,6 +161,8 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
                 " (with --add-missing)"
             }
         ),
-        Verdict::Discrepancies | Verdict::Changed => format!("{}{missing_left}; {board}", done()),
+        Verdict::Discrepancies | Verdict::Changed => {
+            format!("{}{stale_left}{missing_left}; {board}", done())
+        }
     }
 }

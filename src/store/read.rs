@@ -23,7 +23,7 @@ const BATCH: usize = 5_000;
 /// For how many keys SCARD is sent together.
 const SIZES: usize = 1_000;
 
-/// The sets, and the keys that hold something else.
+/// The sets without the users who are excluded, and the keys that hold something else.
 pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
     let mut sets = Sets::new(rules.user_case);
     let mut wrong_type = Vec::new();
@@ -52,7 +52,8 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
         if let Some(way) = next {
             queue.push_front(Unread { way, ..item });
         }
-        for member in members {
+        let excluded = |member: &Vec<u8>| rules.excluded.contains(member);
+        for member in members.into_iter().filter(|member| !excluded(member)) {
             match item.way {
                 SetRead::Members(_) => sets.add_member(item.key, &member).map(drop),
                 SetRead::Scan { .. } => sets.add_once(&mut seen, item.key, &member),

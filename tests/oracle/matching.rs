@@ -8,7 +8,7 @@ use kamonline::dump::{DumpItem, DumpVisitor};
 use kamonline::dump_matcher::DumpMatcher;
 use kamonline::failure::Failure;
 use kamonline::plan::Plan;
-use kamonline::scope::{Rules, Scope};
+use kamonline::scope::{ExcludedUsers, Rules, Scope};
 use kamonline::users::{Matches, Sets};
 
 use super::Item;
@@ -26,6 +26,7 @@ pub struct Scenario {
     pub default_domain: Option<Bytes>,
     pub tables: Vec<String>,
     pub excluded: Vec<String>,
+    pub excluded_users: Vec<Bytes>,
     /// The members of each key.
     pub redis: BTreeMap<Bytes, BTreeSet<Bytes>>,
     /// What each registrar's dump tells.
@@ -42,8 +43,8 @@ pub fn check(input: &[u8]) {
 }
 
 impl Scenario {
-    /// A line each: `cX` the case counts, `dX` default domain, `tX` a table that counts, `xX` an excluded domain,
-    /// `kX` a key of a domain, `mX` a member of it, `r` another registrar, `TX` a table of it, `aX` an AoR in it.
+    /// A line each: `cX` the case counts, `dX` default domain, `tX` a table that counts, `xX` an excluded domain, `uX` an
+    /// excluded user, `kX` a key of a domain, `mX` a member of it, `r` another registrar, `TX` a table of it, `aX` an AoR in it.
     pub fn parse(input: &[u8]) -> Self {
         let mut scenario = Scenario {
             registrars: vec![Vec::new()],
@@ -59,6 +60,7 @@ impl Scenario {
                 b'd' => scenario.default_domain = Some(rest.to_ascii_lowercase()),
                 b't' => scenario.tables.push(text()),
                 b'x' => scenario.excluded.push(text()),
+                b'u' => scenario.excluded_users.push(rest.to_vec()),
                 b'k' => {
                     key = [PREFIX, rest].concat();
                     scenario.redis.entry(key.clone()).or_default();
@@ -79,13 +81,15 @@ impl Scenario {
     /// kamonline's own, from the same Redis and Kamailio.
     pub fn plan(&self) -> Result<Plan, Failure> {
         let escaped = self.excluded.iter().map(|name| regex::escape(name));
+        let user_case = match self.case_counts {
+            true => UserCase::Counts,
+            false => UserCase::Ignored,
+        };
         let rules = Rules {
-            user_case: match self.case_counts {
-                true => UserCase::Counts,
-                false => UserCase::Ignored,
-            },
+            user_case,
             prefix: PREFIX.to_vec(),
             scope: Scope::new(&[], &escaped.collect::<Vec<_>>())?,
+            excluded: ExcludedUsers::new(&self.patterns(), user_case)?,
             default_domain: self.default_domain.clone(),
             tables: self.tables.clone(),
         };
@@ -118,9 +122,24 @@ impl Scenario {
         !self.excluded.iter().any(is)
     }
 
-    pub fn redis_in_scope(&self) -> impl Iterator<Item = (&Bytes, &BTreeSet<Bytes>)> {
+    /// Each byte by its number: a pattern is text, a user is not.
+    fn patterns(&self) -> Vec<String> {
+        let pattern = |user: &Bytes| user.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        self.excluded_users.iter().map(pattern).collect()
+    }
+
+    /// Whether a member, or a user who would become one, is left alone.
+    pub fn is_excluded(&self, name: &[u8]) -> bool {
+        let plain = unescaped(name);
+        let mut excluded = self.excluded_users.iter();
+        excluded.any(|user| self.same(user, name) || self.same(user, &plain))
+    }
+
+    pub fn redis_in_scope(&self) -> impl Iterator<Item = (&Bytes, Vec<&Bytes>)> {
         let in_scope = |(key, _): &(&Bytes, _)| self.in_scope(&key[PREFIX.len()..]);
-        self.redis.iter().filter(in_scope)
+        let counted = |member: &&Bytes| !self.is_excluded(member);
+        let redis = self.redis.iter().filter(in_scope);
+        redis.map(move |(key, members)| (key, members.iter().filter(counted).collect()))
     }
 
     /// The AoRs of the tables that count.
@@ -186,7 +205,7 @@ impl Scenario {
         let online = self.online();
         let members: Vec<(&Bytes, &Bytes)> = self
             .redis_in_scope()
-            .flat_map(|(key, members)| members.iter().map(move |member| (key, member)))
+            .flat_map(|(key, members)| members.into_iter().map(move |member| (key, member)))
             .collect();
         let mut stale = BTreeSet::new();
         for (key, member) in &members {
@@ -202,6 +221,7 @@ impl Scenario {
                 .iter()
                 .any(|(key, member)| self.is(key, member, user))
                 && !missing.iter().any(known)
+                && !self.is_excluded(&user.1)
             {
                 missing.insert(user.clone());
             }
@@ -241,7 +261,15 @@ impl Scenario {
             true => (domain, user),
             false => (domain, user.to_ascii_lowercase()),
         };
-        let users: BTreeSet<_> = self.online().into_iter().map(fold).collect();
+        let mut counted = self.online();
+        counted.retain(|user| {
+            let mut sets = self.redis_in_scope();
+            let is = |(key, members): (&Bytes, Vec<&Bytes>)| {
+                members.iter().any(|member| self.is(key, member, user))
+            };
+            !self.is_excluded(&user.1) || sets.any(is)
+        });
+        let users: BTreeSet<_> = counted.into_iter().map(fold).collect();
         // One member `a%2520` may stand for two users, and is counted once.
         let exact = !self
             .redis
@@ -250,8 +278,9 @@ impl Scenario {
             .any(|member| member.contains(&b'%'));
         assert!(plan.totals.online == users.len() || !exact && plan.totals.online < users.len());
         for entry in &plan.entries {
-            let set = self.redis.get(&*entry.key).map_or(0, BTreeSet::len);
-            assert_eq!(entry.members, set);
+            let mut sets = self.redis_in_scope();
+            let set = sets.find(|(key, _)| key[..] == *entry.key);
+            assert_eq!(entry.members, set.map_or(0, |(_, members)| members.len()));
             let of = users
                 .iter()
                 .filter(|(domain, _)| *domain == entry.domain)

@@ -417,6 +417,7 @@ fn each_variable_does_what_its_option_does() {
         ),
         ("DOMAIN", "abc\\..*", 0, "\"online\":1"),
         ("EXCLUDE_DOMAIN", "nobody,abc\\..*", 0, "\"stale\":0"),
+        ("EXCLUDE_USER", "nobody,gho.*", 0, "\"stale\":0"),
         ("DEFAULT_DOMAIN", "d.ca", 1, "leave out --default-domain"),
         ("MAX_REMOVAL", "0", 3, "--max-removal"),
         ("MIN_UPTIME", "1h", 3, "--min-uptime 0s"),

@@ -1,8 +1,10 @@
 //! What a run does to the sets.
 
 mod board;
+mod excluded;
 mod guard;
 mod kamailio_cfg;
+mod keep_stale;
 pub mod killed;
 mod load;
 mod names;
