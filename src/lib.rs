@@ -10,8 +10,8 @@
 //! - [`mod@apply`]: removes, adds, and takes a removal back; [`second_look`]: whether it is kept
 //! - [`aor`]: the vocabulary, and how users are matched
 //! - [`report`]: what was found and done, printed
-//! - [`peer`]: what Redis and Kamailio share: deadlines, further tries, certificates; [`limits`]: every bound on what they
-//!   can make us keep or wait
+//! - [`peer`]: what Redis and Kamailio share: deadlines, further tries; [`tls`]: certificates; [`limits`]: every bound on
+//!   what they can make us keep or wait
 //!
 //! and the small parts: [`scope`], [`password`], [`text`], [`style`], [`failure`], [`progress`].
 
@@ -42,4 +42,5 @@ pub mod stop;
 pub mod store;
 pub mod style;
 pub mod text;
+pub mod tls;
 pub mod users;
