@@ -23,7 +23,7 @@ _kamonline() {
 
     case "${cmd}" in
         kamonline)
-            opts="-n -q -v -h -V --generate --kamailio --rpc --table --kamailio-ca --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-password-file --prefix --domain --exclude-domain --exclude-user --default-domain --case-sensitive --dry-run --exit-code --add-missing --keep-stale --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
+            opts="-n -q -v -h -V --generate --kamailio --rpc --table --kamailio-ca --kamailio-cert --kamailio-key --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-cert --redis-key --redis-password-file --prefix --domain --exclude-domain --exclude-user --default-domain --case-sensitive --dry-run --exit-code --add-missing --keep-stale --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -49,6 +49,14 @@ _kamonline() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --kamailio-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kamailio-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kamailio-password-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -62,6 +70,14 @@ _kamonline() {
                     return 0
                     ;;
                 --redis-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redis-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redis-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

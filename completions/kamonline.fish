@@ -7,10 +7,14 @@ complete -c kamonline -l rpc -d 'How to ask' -r -f -a "xhttp_rpc\t'A page, from 
 jsonrpc\t'JSON-RPC 2.0, from the module jsonrpcs: POST'"
 complete -c kamonline -l table -d 'Count only this usrloc table; repeatable [default: all]' -r
 complete -c kamonline -l kamailio-ca -d 'Trust only the root certificates in this PEM file' -r -F
+complete -c kamonline -l kamailio-cert -d 'Certificate to show to a Kamailio that demands one' -r -F
+complete -c kamonline -l kamailio-key -d 'Key of that certificate' -r -F
 complete -c kamonline -l kamailio-password-file -d 'HTTP Basic password of the user in the URL' -r -F
 complete -c kamonline -l redis -d 'Where the sets are' -r
 complete -c kamonline -l redis-sentinel -d 'The URLs (repeat --redis) are sentinels of this master' -r
 complete -c kamonline -l redis-ca -d 'Trust only the root certificates in this PEM file' -r -F
+complete -c kamonline -l redis-cert -d 'Certificate to show to a Redis that demands one' -r -F
+complete -c kamonline -l redis-key -d 'Key of that certificate' -r -F
 complete -c kamonline -l redis-password-file -d 'Password, of the ACL user in the URL if it has one' -r -F
 complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
 complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r

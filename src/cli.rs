@@ -62,6 +62,18 @@ pub struct Cli {
     #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
     pub kamailio_ca: Option<PathBuf>,
 
+    /// Certificate to show to a Kamailio that demands one
+    ///
+    /// For https://. PEM, with the certificates between it and its root, if there are any. It needs --kamailio-key.
+    #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
+    pub kamailio_cert: Option<PathBuf>,
+
+    /// Key of that certificate
+    ///
+    /// PEM, without a passphrase.
+    #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
+    pub kamailio_key: Option<PathBuf>,
+
     /// HTTP Basic password of the user in the URL
     ///
     /// The first line of the file. It goes before a password in the URL, and is the same for every registrar.
@@ -92,6 +104,19 @@ pub struct Cli {
     /// For rediss://. Without it, the system's certificates are trusted.
     #[arg(help_heading = REDIS, long, value_name = "FILE")]
     pub redis_ca: Option<PathBuf>,
+
+    /// Certificate to show to a Redis that demands one
+    ///
+    /// For rediss://, where Redis demands one unless its redis.conf has tls-auth-clients no. PEM, with the certificates
+    /// between it and its root, if there are any. It needs --redis-key. Sentinels and all nodes are shown the same one.
+    #[arg(help_heading = REDIS, long, value_name = "FILE")]
+    pub redis_cert: Option<PathBuf>,
+
+    /// Key of that certificate
+    ///
+    /// PEM, without a passphrase.
+    #[arg(help_heading = REDIS, long, value_name = "FILE")]
+    pub redis_key: Option<PathBuf>,
 
     /// Password, of the ACL user in the URL if it has one
     ///

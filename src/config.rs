@@ -13,6 +13,7 @@ use crate::peer::Deadlines;
 use crate::scope::{ExcludedUsers, Rules, Scope};
 use crate::store::{Access, Servers, Topology};
 use crate::text::without_secrets;
+use crate::tls;
 
 /// All that a run needs to know.
 pub struct Config {
@@ -97,12 +98,34 @@ impl Config {
             cli.kamailio_password_file.as_deref(),
         )?;
         let redis_password = password("--redis-password-file", cli.redis_password_file.as_deref())?;
-        if cli.kamailio_ca.is_some() && !cli.kamailio.iter().any(|url| url.starts_with("https:")) {
-            return Err(Failure::usage(
-                "--kamailio-ca is given, and no URL of --kamailio is with TLS",
-            )
-            .hint("https:// is with TLS; without it, leave out --kamailio-ca"));
-        }
+        let mut tls = |options: tls::Options, urls: &[String], scheme: &str| {
+            let is_used = urls
+                .iter()
+                .any(|url| url.to_ascii_lowercase().starts_with(scheme));
+            let (tls, warning) = options.read(scheme, is_used)?;
+            warnings.extend(warning);
+            Ok::<_, Failure>(tls)
+        };
+        let kamailio_tls = tls(
+            tls::Options {
+                server: "kamailio",
+                ca: cli.kamailio_ca.as_deref(),
+                cert: cli.kamailio_cert.as_deref(),
+                key: cli.kamailio_key.as_deref(),
+            },
+            &cli.kamailio,
+            "https://",
+        )?;
+        let redis_tls = tls(
+            tls::Options {
+                server: "redis",
+                ca: cli.redis_ca.as_deref(),
+                cert: cli.redis_cert.as_deref(),
+                key: cli.redis_key.as_deref(),
+            },
+            &cli.redis,
+            "rediss://",
+        )?;
         // Half a password or half a pattern, when a comma of its own split it.
         let split = |option: &str, comma: &str, failure: Failure| {
             if !cli.split.iter().any(|list| list == option) {
@@ -125,7 +148,7 @@ impl Config {
             Registrar::new(
                 url,
                 kamailio_password.as_deref(),
-                cli.kamailio_ca.as_deref(),
+                &kamailio_tls,
                 cli.rpc,
                 deadlines,
             )
@@ -145,7 +168,7 @@ impl Config {
                     None => Topology::One,
                 },
                 redis_password.as_deref(),
-                cli.redis_ca.as_deref(),
+                redis_tls,
                 deadlines,
             )
             .map_err(|failure| split("redis", "%2C", failure))?,

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::stop::Signal;
-use crate::text::Shown;
 
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,27 +83,6 @@ impl Failure {
             state: Some(state),
             ..self
         }
-    }
-
-    /// A server whose certificate the TLS library does not trust, for reasons that it gives in words of its own; `option`
-    /// takes a root of trust.
-    pub fn distrust(server: &str, why: &str, option: &str) -> Self {
-        let failure = |why: &str| {
-            Self::new(format!("its certificate is not trusted ({why})")).context(server)
-        };
-        let why = why.trim_start_matches("invalid peer certificate: ");
-        if why.contains("CaUsedAsEndEntity") {
-            return failure("it is that of an authority, CA:TRUE").hint(format!(
-                "a server needs one that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...); {option} FILE takes the root that signed it, or itself"
-            ));
-        }
-        let why = match why {
-            "UnknownIssuer" | "BadSignature" => "no authority that is trusted has signed it",
-            other => &Shown(other.as_bytes()).to_string(),
-        };
-        failure(why).hint(format!(
-            "give the root that signed it with {option} FILE, and use the name that the certificate is for"
-        ))
     }
 
     pub fn nothing_changed(self) -> Self {

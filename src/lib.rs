@@ -11,7 +11,7 @@
 //! 6. [`second_look`] asks again (D2); [`mod@apply`] puts back who is in D2, or everyone when it cannot confirm.
 //!
 //! Before: [`cli`] and [`environment`] read the settings, [`config`] checks them. After: [`outcome`] has the verdict,
-//! [`report`] prints it. [`aor`] and [`scope`] hold the rules of matching, [`peer`] and [`limits`] what both servers share.
+//! [`report`] prints it. [`aor`] and [`scope`] hold the rules of matching; [`peer`], [`tls`] and [`limits`] what both servers share.
 //!
 //! # Threads
 //!
@@ -65,4 +65,5 @@ pub mod stop;
 pub mod store;
 pub mod style;
 pub mod text;
+pub mod tls;
 pub mod users;

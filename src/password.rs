@@ -31,17 +31,9 @@ impl Password {
         if first.is_empty() {
             return Err(unusable(&"its first line is empty"));
         }
-        let everybody_reads =
-            |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o004 > 0;
-        let warning = fs::metadata(file).is_ok_and(everybody_reads).then(|| {
-            format!(
-                "{option} {}: everybody on this machine can read it (chmod o-r)",
-                file.display()
-            )
-        });
         Ok(Self {
             text: first.to_owned(),
-            warning,
+            warning: warning_of_readers(option, file),
         })
     }
 
@@ -52,4 +44,16 @@ impl Password {
             false => "",
         }
     }
+}
+
+/// Of a file with a secret in it.
+pub fn warning_of_readers(option: &str, file: &Path) -> Option<String> {
+    let everybody_reads =
+        |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o004 > 0;
+    fs::metadata(file).is_ok_and(everybody_reads).then(|| {
+        format!(
+            "{option} {}: everybody on this machine can read it (chmod o-r)",
+            file.display()
+        )
+    })
 }

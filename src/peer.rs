@@ -1,12 +1,8 @@
-//! What both servers share: deadlines, further tries, and the certificates that are trusted.
+//! What both servers share: deadlines and further tries.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::tls::Certificate;
-
-use crate::failure::Failure;
 use crate::limits::{FIRST_PAUSE, LONGEST_PAUSE};
 
 /// How long a server may take (`--timeout`), and how often it is tried again (`--retries`).
@@ -51,17 +47,6 @@ pub fn retrying<T, E>(
         pause = (pause * 2).min(LONGEST_PAUSE);
         retries += 1;
     }
-}
-
-/// The root certificates in the PEM file that an option names, as bytes and as certificates: at least one.
-pub fn trusted(option: &str, file: &Path) -> Result<(Vec<u8>, Vec<Certificate>), Failure> {
-    let unusable = |why: String| Failure::usage(format!("{option} {}: {why}", file.display()));
-    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
-    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
-    if roots.is_empty() {
-        return Err(unusable("holds no certificate in PEM".into()));
-    }
-    Ok((pem, roots))
 }
 
 #[cfg(test)]

@@ -10,16 +10,15 @@ use super::Rpc;
 use crate::failure::Failure;
 use crate::limits::{CLOSED_SOON, NO_WORK_YET, REFUSAL_BYTES};
 use crate::text::without_number;
+use crate::tls;
 
 /// Why there is no dump.
 #[derive(Debug)]
 pub enum Error {
-    /// No connection, or none that is trusted.
-    Unreachable {
-        soon_again: bool,
-        why: String,
-        untrusted: bool,
-    },
+    /// No connection.
+    Unreachable { soon_again: bool, why: String },
+    /// No connection that both sides trust.
+    Tls(rustls::Error),
     /// No connection comes about in time.
     ConnectTooSlow,
     /// Not all of the answer came in time.
@@ -63,6 +62,9 @@ impl From<reqwest::Error> for Error {
                 (true, true) => {}
             }
         }
+        if let Some(error) = tls::error_in(&error) {
+            return Error::Tls(error.clone());
+        }
         let root = root_cause(&error);
         let io = io_kind(&error);
         if error.is_connect() {
@@ -71,7 +73,6 @@ impl From<reqwest::Error> for Error {
                     io,
                     Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
                 ),
-                untrusted: root.contains("certificate"),
                 why: root,
             };
         }

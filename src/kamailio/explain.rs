@@ -8,9 +8,17 @@ use super::error::Error;
 use super::{Command, Rpc, http};
 use crate::failure::Failure;
 use crate::text::{CHECK_THE_NAME, NO_SUCH_NAME, Shown};
+use crate::tls::Tls;
 
 /// The Kamailio at `url` was asked for `command`, and had `timeout`.
-pub fn explain(error: Error, url: &str, rpc: Rpc, command: Command, timeout: Duration) -> Failure {
+pub fn explain(
+    error: Error,
+    url: &str,
+    tls: &Tls,
+    rpc: Rpc,
+    command: Command,
+    timeout: Duration,
+) -> Failure {
     let asked = match command {
         Command::Dump => "",
         Command::Uptime => ": asked for its uptime",
@@ -19,11 +27,7 @@ pub fn explain(error: Error, url: &str, rpc: Rpc, command: Command, timeout: Dur
     let failure = |what: &str| Failure::new(what).context(&kamailio);
     match error {
         Error::Visitor(failure) => failure.context(kamailio),
-        Error::Unreachable {
-            untrusted: true,
-            why,
-            ..
-        } => Failure::distrust(&kamailio, &why, "--kamailio-ca"),
+        Error::Tls(error) => tls.explain(&error, &kamailio),
         Error::Unreachable { why, .. } if why.contains(NO_SUCH_NAME) => {
             failure(&format!("its name does not resolve ({why})")).hint(CHECK_THE_NAME)
         }

@@ -1,17 +1,17 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
-use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
+use reqwest::tls::{Certificate, Identity};
 
 use crate::failure::Failure;
 use crate::limits::CONNECT_TENTHS;
 use crate::password::Password;
-use crate::peer::trusted;
+use crate::tls::{Own, Tls};
 
 /// For HTTP Basic.
 pub struct Login {
@@ -61,16 +61,24 @@ pub fn connect_timeout(timeout: Duration) -> Duration {
     timeout / 10 * CONNECT_TENTHS
 }
 
-pub fn client(url: &Url, ca: Option<&Path>, timeout: Duration) -> Result<Client, Failure> {
+pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure> {
     // An administrator's proxy is no way to a registrar, and a redirect may lead anywhere.
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .no_proxy()
         .referer(false);
-    if let Some(file) = ca {
-        let (_, roots) = trusted("--kamailio-ca", file)?;
-        builder = builder.tls_certs_only(roots);
-    } else if url.scheme() == "http" {
+    let failure =
+        |error: reqwest::Error| Failure::new(format!("cannot prepare to ask Kamailio: {error}"));
+    if url.scheme() == "https" {
+        if let Some(roots) = &tls.roots {
+            let roots = Certificate::from_pem_bundle(roots).map_err(failure)?;
+            builder = builder.tls_certs_only(roots);
+        }
+        if let Some(Own { certificate, key }) = &tls.own {
+            let both = [&certificate[..], b"\n", key].concat();
+            builder = builder.identity(Identity::from_pem(&both).map_err(failure)?);
+        }
+    } else {
         // Spares a run the loading of the system's certificates.
         let none = rustls::RootCertStore::empty();
         let unused = rustls::ClientConfig::builder()
@@ -82,7 +90,5 @@ pub fn client(url: &Url, ca: Option<&Path>, timeout: Duration) -> Result<Client,
         // With TLS it would bound the handshake too, and a plain port that hangs in it is told in another way.
         builder = builder.connect_timeout(connect_timeout(timeout));
     }
-    builder
-        .build()
-        .map_err(|error| Failure::new(format!("cannot prepare to ask Kamailio: {error}")))
+    builder.build().map_err(failure)
 }

@@ -1,7 +1,6 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::time::Instant;
 
 use reqwest::Url;
@@ -16,11 +15,13 @@ use super::{Command, Rpc, jsonrpc, xhttp_rpc};
 use crate::dump::{DumpItem, DumpVisitor};
 use crate::failure::Failure;
 use crate::peer::{self, Deadlines};
+use crate::tls::Tls;
 
 pub struct Registrar {
     /// Without user and password.
     url: Url,
     login: Option<Login>,
+    tls: Tls,
     rpc: Rpc,
     deadlines: Deadlines,
     client: Client,
@@ -36,19 +37,20 @@ pub struct Dump<Output> {
 }
 
 impl Registrar {
-    /// `url` is what `--kamailio` says; `password` goes before one in the URL; `ca` is a PEM file, the only root of trust.
+    /// `url` is what `--kamailio` says; `password` goes before one in the URL.
     pub fn new(
         url: &str,
         password: Option<&str>,
-        ca: Option<&Path>,
+        tls: &Tls,
         rpc: Rpc,
         deadlines: Deadlines,
     ) -> Result<Self, Failure> {
         let (url, login) = http::parsed(url, password)?;
-        let client = http::client(&url, ca, deadlines.timeout)?;
+        let client = http::client(&url, tls, deadlines.timeout)?;
         Ok(Self {
             url,
             login,
+            tls: tls.clone(),
             rpc,
             deadlines,
             client,
@@ -111,7 +113,7 @@ impl Registrar {
                 _ => "",
             };
             let timeout = self.deadlines.timeout;
-            let failure = explain(error, self.url(), self.rpc, command, timeout);
+            let failure = explain(error, self.url(), &self.tls, self.rpc, command, timeout);
             Failure {
                 hint: failure.hint.map(|hint| hint + doubt),
                 ..failure

@@ -9,6 +9,7 @@ use redis::{ErrorKind, ParsingError, RedisError};
 
 use crate::failure::Failure;
 use crate::text::{NO_SUCH_NAME, Shown, without_number};
+use crate::tls;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -31,10 +32,8 @@ pub enum Error {
     Broken(String),
     /// The system does not let this user open the socket.
     Denied(String),
-    /// The TLS library does not trust the certificate.
-    Untrusted(String),
-    /// What answers does not speak TLS.
-    NoTls,
+    /// No connection that both sides trust.
+    Tls(rustls::Error),
     /// What answers does not speak the protocol of Redis.
     Foreign,
     /// The redis crate has no slots or no connection of a cluster, for a moment.
@@ -144,8 +143,7 @@ impl Error {
                 | Self::NoSuchName(_)
                 | Self::Broken(_)
                 | Self::Denied(_)
-                | Self::Untrusted(_)
-                | Self::NoTls
+                | Self::Tls(_)
         )
     }
 
@@ -173,6 +171,9 @@ impl From<ParsingError> for Error {
 impl From<RedisError> for Error {
     /// The only place that reads the kinds and the texts of the redis crate.
     fn from(error: RedisError) -> Self {
+        if let Some(error) = error.source().and_then(tls::error_in) {
+            return Self::Tls(error.clone());
+        }
         let words = words(&error);
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension => {
@@ -211,19 +212,13 @@ fn of_io(kind: io::ErrorKind, words: String) -> Error {
     }
 }
 
-/// What the TLS library and the resolver say in words only.
+/// What the resolver, and a connection to a node of a cluster, say in words only.
 fn in_words(words: &str) -> Option<Error> {
     let has = |part: &str| words.contains(part);
     if has("No route to host") || has("unreachable") {
         return Some(Error::Unreachable(words.into()));
     }
-    if has(NO_SUCH_NAME) {
-        return Some(Error::NoSuchName(words.into()));
-    }
-    if has("certificate") {
-        return Some(Error::Untrusted(words.into()));
-    }
-    has("corrupt message").then_some(Error::NoTls)
+    has(NO_SUCH_NAME).then(|| Error::NoSuchName(words.into()))
 }
 
 impl Refusal {

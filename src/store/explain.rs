@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustls::CertificateError;
+
 use super::error::{Error, Peer, PeerError, Refusal};
 use super::servers::{Servers, Topology};
 use crate::failure::Failure;
@@ -37,13 +39,15 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
         Error::NoSuchName(words) => {
             failure(&format!("its name does not resolve ({words})")).hint(CHECK_THE_NAME)
         }
-        Error::Broken(words) => failure(&format!("the connection broke ({words})"))
-            .hint(format!("does it run stably? And {TLS}")),
-        Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
-        Error::Untrusted(words) => {
-            Failure::distrust(&named(&peer, servers), &words, "--redis-ca")
+        Error::Broken(words) => {
+            let failure = failure(&format!("the connection broke ({words})"));
+            match servers.with_tls() && servers.tls().own.is_none() {
+                true => failure.hint(servers.tls().how_to_show_one()),
+                false => failure.hint(format!("does it run stably? And {TLS}")),
+            }
         }
-        Error::NoTls => failure("what answers does not speak TLS").hint(TLS),
+        Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
+        Error::Tls(error) => over_tls(&error, &peer, servers),
         Error::Foreign => failure("what answers does not speak the protocol of Redis")
             .hint(format!("is the address right? And {TLS}")),
         Error::NoRoute(words) => failure(&words).hint(SOMETHING_ELSE),
@@ -68,6 +72,21 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
         Error::ReplyMissing => failure("a reply is missing").hint(SOMETHING_ELSE),
         Error::TooManyUsers(failure) => failure.hint(NO_BOARD),
         Error::Other(words) => failure(&words),
+    }
+}
+
+fn over_tls(error: &rustls::Error, peer: &Peer, servers: &Servers) -> Failure {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    let failure = servers.tls().explain(error, &named(peer, servers));
+    let is_named_otherwise = matches!(
+        error,
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })
+    );
+    match (is_named_otherwise, &servers.topology, peer) {
+        (true, Topology::Cluster, Peer::Discovered(_)) => failure.hint(
+            "the cluster announces addresses: have every node announce the name that its certificate is for, with cluster-announce-hostname NAME and cluster-preferred-endpoint-type hostname in redis.conf (7.0 or newer), or put the addresses into the certificates",
+        ),
+        _ => failure,
     }
 }
 

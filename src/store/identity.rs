@@ -181,9 +181,9 @@ fn exchange(connection: &mut Connection, packed: &[u8], count: usize) -> Vec<Res
         let error = Error::from(error);
         // A server that closes the connection may have said why.
         let reply = error.is_broken().then(|| received(connection));
-        let refusal = reply.and_then(Result::err);
-        let is_refusal = |error: &Error| error.refusal().is_some();
-        return vec![Err(refusal.filter(is_refusal).unwrap_or(error))];
+        let said = reply.and_then(Result::err);
+        let says_why = |error: &Error| error.refusal().is_some() || matches!(error, Error::Tls(_));
+        return vec![Err(said.filter(says_why).unwrap_or(error))];
     }
     let mut replies: Vec<Result<Value>> = Vec::new();
     let goes_on = |reply: &Result<Value>| match reply {

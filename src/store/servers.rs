@@ -1,12 +1,11 @@
 //! Where the sets are, as `--redis` says it, and a connection to one server. Every wait has a bound.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError,
-    TlsCertificates,
+    Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, RedisConnectionInfo,
+    RedisError, TlsCertificates,
 };
 
 use super::deadline::within;
@@ -14,8 +13,9 @@ use super::error::{Error, Peer, PeerError, Result};
 use super::{identity, url};
 use crate::failure::Failure;
 use crate::password::Password;
-use crate::peer::{Attempts, Deadlines, trusted};
+use crate::peer::{Attempts, Deadlines};
 use crate::text::without_secrets;
+use crate::tls::{Own, Tls};
 
 /// What the URLs of `--redis` are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,17 +41,17 @@ pub struct Servers {
     pub(super) topology: Topology,
     pub(super) infos: Vec<ConnectionInfo>,
     shown: String,
-    ca: Option<Vec<u8>>,
+    tls: Tls,
     deadlines: Deadlines,
 }
 
 impl Servers {
-    /// `urls` is what `--redis` says; `password` goes before one in a URL; `ca` is a PEM file, the only root of trust.
+    /// `urls` is what `--redis` says; `password` goes before one in a URL.
     pub fn new(
         urls: &[String],
         topology: Topology,
         password: Option<&str>,
-        ca: Option<&Path>,
+        tls: Tls,
         deadlines: Deadlines,
     ) -> std::result::Result<Self, Failure> {
         if topology == Topology::One && urls.len() > 1 {
@@ -67,20 +67,12 @@ impl Servers {
         if topology == Topology::Cluster {
             url::check_cluster(&infos)?;
         }
-        if ca.is_some() && !infos.iter().any(url::has_tls) {
-            return Err(
-                Failure::usage("--redis-ca is given, and no URL of --redis is with TLS")
-                    .hint("rediss:// is with TLS; without it, leave out --redis-ca"),
-            );
-        }
         let shown: Vec<_> = urls.iter().map(|url| without_secrets(url)).collect();
         Ok(Self {
             topology,
             infos,
             shown: shown.join(", "),
-            ca: ca
-                .map(|file| trusted("--redis-ca", file).map(|(pem, _)| pem))
-                .transpose()?,
+            tls,
             deadlines,
         })
     }
@@ -92,6 +84,10 @@ impl Servers {
 
     pub fn with_tls(&self) -> bool {
         url::has_tls(&self.infos[0])
+    }
+
+    pub fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// What to look at when the password is not accepted.
@@ -150,10 +146,14 @@ impl Servers {
     }
 
     pub(super) fn certificates(&self) -> Option<TlsCertificates> {
-        let root_cert = Some(self.ca.clone()?);
-        Some(TlsCertificates {
-            client_tls: None,
-            root_cert,
+        let of = |Own { certificate, key }| ClientTlsConfig {
+            client_cert: certificate,
+            client_key: key,
+        };
+        let Tls { roots, own, .. } = self.tls.clone();
+        (roots.is_some() || own.is_some()).then(|| TlsCertificates {
+            client_tls: own.map(of),
+            root_cert: roots,
         })
     }
 }

@@ -90,7 +90,12 @@ impl Redis {
 
     /// The CA of its certificate.
     pub fn ca_file(&self) -> PathBuf {
-        self.certificates.as_ref().expect("RedisOptions::tls").ca()
+        self.certificates().ca()
+    }
+
+    /// Its own. As it trusts their authority, a client may show them too.
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().expect("RedisOptions::tls")
     }
 
     /// How ndb_redis finds it: by the unix socket, as it knows no TLS in 5.6.

@@ -56,7 +56,7 @@ fn value_of(option: &Arg) -> &'static str {
 
 #[test]
 fn every_option_has_its_variable() {
-    assert!(options().len() >= 29, "{}", options().len());
+    assert!(options().len() >= 33, "{}", options().len());
     for option in options() {
         let (name, id) = (variable(&option), option.get_id().as_str());
         match is_flag(&option) {

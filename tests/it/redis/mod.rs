@@ -1,6 +1,7 @@
 //! The ways to Redis: one server, a cluster, sentinels, TLS, and who is let in.
 
 mod access;
+mod client_certificates;
 mod cluster;
 mod cluster_slots;
 mod identity;

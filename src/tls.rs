@@ -1,0 +1,230 @@
+//! TLS, as both servers have it: whom kamonline trusts, the certificate it shows, and what goes wrong.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::failure::Failure;
+use crate::password::warning_of_readers;
+use crate::text::Shown;
+
+/// What the options of a server say of TLS.
+pub struct Options<'a> {
+    /// How they begin: `redis` of `--redis-ca`.
+    pub server: &'static str,
+    pub ca: Option<&'a Path>,
+    pub cert: Option<&'a Path>,
+    pub key: Option<&'a Path>,
+}
+
+/// The files of these options, in PEM. Never shown.
+#[derive(Clone)]
+pub struct Tls {
+    server: &'static str,
+    /// The only roots that kamonline trusts; without them, those of the system.
+    pub roots: Option<Vec<u8>>,
+    pub own: Option<Own>,
+}
+
+/// A certificate of kamonline's own, for a server that demands one.
+#[derive(Clone)]
+pub struct Own {
+    pub certificate: Vec<u8>,
+    pub key: Vec<u8>,
+}
+
+impl Options<'_> {
+    /// Reads the files, and what to warn of. `scheme` is that of a URL with TLS; `is_used` is whether there is such a URL.
+    pub fn read(&self, scheme: &str, is_used: bool) -> Result<(Tls, Option<String>), Failure> {
+        let server = self.server;
+        let given = [("ca", self.ca), ("cert", self.cert), ("key", self.key)];
+        if let Some((option, _)) = given.iter().find(|(_, file)| file.is_some() && !is_used) {
+            return Err(Failure::usage(format!(
+                "--{server}-{option} is given, and no URL of --{server} is with TLS"
+            ))
+            .hint(format!(
+                "{scheme} is with TLS; without it, leave out --{server}-{option}"
+            )));
+        }
+        let roots = self.ca.map(|file| self.roots(file)).transpose()?;
+        if is_used && roots.is_none() {
+            self.check_the_system()?;
+        }
+        let (own, warning) = match (self.cert, self.key) {
+            (Some(cert), Some(key)) => (
+                Some(self.own(cert, key)?),
+                warning_of_readers(&format!("--{server}-key"), key),
+            ),
+            (None, None) => (None, None),
+            (cert, _) => {
+                let (one, other) = match cert {
+                    Some(_) => ("cert", "key"),
+                    None => ("key", "cert"),
+                };
+                return Err(Failure::usage(format!(
+                    "--{server}-{one} is given without --{server}-{other}"
+                ))
+                .hint(
+                    "a certificate and its key go together: two PEM files, or one that holds both",
+                ));
+            }
+        };
+        Ok((Tls { server, roots, own }, warning))
+    }
+
+    fn unusable(&self, option: &str, file: &Path, why: &str) -> Failure {
+        Failure::usage(format!(
+            "--{}-{option} {}: {why}",
+            self.server,
+            file.display()
+        ))
+    }
+
+    fn pem(&self, option: &str, file: &Path) -> Result<Vec<u8>, Failure> {
+        std::fs::read(file).map_err(|error| self.unusable(option, file, &error.to_string()))
+    }
+
+    /// At least one. The errors of the PEM reader may quote the file, so they are not shown.
+    fn certificates(
+        &self,
+        option: &str,
+        file: &Path,
+        pem: &[u8],
+    ) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match read {
+            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err(self.unusable(option, file, "holds no certificate in PEM")),
+        }
+    }
+
+    fn roots(&self, file: &Path) -> Result<Vec<u8>, Failure> {
+        let pem = self.pem("ca", file)?;
+        let mut store = rustls::RootCertStore::empty();
+        for root in self.certificates("ca", file, &pem)? {
+            store
+                .add(root)
+                .map_err(|error| self.unusable("ca", file, &error.to_string()))?;
+        }
+        Ok(pem)
+    }
+
+    fn own(&self, cert: &Path, key: &Path) -> Result<Own, Failure> {
+        let own = Own {
+            certificate: self.pem("cert", cert)?,
+            key: self.pem("key", key)?,
+        };
+        let chain = self.certificates("cert", cert, &own.certificate)?;
+        let no_key = |_| {
+            self.unusable("key", key, "holds no private key in PEM")
+                .hint("one with a passphrase cannot be used: openssl pkey -in KEY -out FILE takes the passphrase off")
+        };
+        let parsed = PrivateKeyDer::from_pem_slice(&own.key).map_err(no_key)?;
+        let provider = rustls::crypto::ring::default_provider();
+        match CertifiedKey::from_der(chain, parsed, &provider) {
+            Ok(_) => Ok(own),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                let why = format!("is not the key of the certificate in {}", cert.display());
+                Err(self.unusable("key", key, &why))
+            }
+            Err(_) => Err(self.unusable("key", key, "its certificate or its kind cannot be used")),
+        }
+    }
+
+    /// A slim container has no roots, and then every certificate looks like a stranger's.
+    fn check_the_system(&self) -> Result<(), Failure> {
+        if !rustls_native_certs::load_native_certs().certs.is_empty() {
+            return Ok(());
+        }
+        let server = self.server;
+        Err(Failure::usage(format!(
+            "--{server}: this system has no root certificates, so no server can be trusted over TLS"
+        ))
+        .hint(format!(
+            "give the root that signed its certificate with --{server}-ca FILE, or install the package ca-certificates"
+        )))
+    }
+}
+
+impl Tls {
+    /// An error of the TLS library; `peer` is whom it is about.
+    pub fn explain(&self, error: &rustls::Error, peer: &str) -> Failure {
+        let failure = |what: &str| Failure::new(what).context(peer);
+        match error {
+            rustls::Error::InvalidCertificate(why) => self.untrusted(why, peer),
+            rustls::Error::AlertReceived(alert) => self.rejected(*alert, peer),
+            rustls::Error::InvalidMessage(_) => failure("what answers does not speak TLS")
+                .hint("rediss:// and https:// are with TLS, redis:// and http:// are without it"),
+            other => failure(&format!(
+                "TLS failed ({})",
+                Shown(other.to_string().as_bytes())
+            )),
+        }
+    }
+
+    fn untrusted(&self, why: &CertificateError, peer: &str) -> Failure {
+        let server = self.server;
+        let failure = |why: &str| {
+            Failure::new(format!("its certificate is not trusted ({why})")).context(peer)
+        };
+        let words = why.to_string();
+        if words.contains("CaUsedAsEndEntity") {
+            return failure("it is that of an authority, CA:TRUE").hint(format!(
+                "a server needs one that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...); --{server}-ca FILE takes the root that signed it, or itself"
+            ));
+        }
+        let words = match why {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "no authority that is trusted has signed it"
+            }
+            _ => &Shown(words.as_bytes()).to_string(),
+        };
+        failure(words).hint(format!(
+            "give the root that signed it with --{server}-ca FILE, and use the name that the certificate is for"
+        ))
+    }
+
+    /// The server ends the handshake: mostly over the certificate of kamonline, or for want of one.
+    fn rejected(&self, alert: AlertDescription, peer: &str) -> Failure {
+        let server = self.server;
+        let failure = |what: &str| Failure::new(what).context(peer);
+        if self.own.is_some() {
+            return failure(&format!("it does not accept the certificate of --{server}-cert ({alert:?})")).hint(
+                "it must be valid, and signed by an authority that the server trusts: tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
+            );
+        }
+        let demands = failure("it demands a certificate of its clients");
+        match alert {
+            AlertDescription::CertificateRequired => demands,
+            _ => failure(&format!("it ended the TLS handshake ({alert:?})")),
+        }
+        .hint(self.how_to_show_one())
+    }
+
+    /// What helps when a server demands a certificate.
+    pub fn how_to_show_one(&self) -> String {
+        let server = self.server;
+        format!(
+            "if it demands a certificate of its clients, give one that it trusts with --{server}-cert FILE and --{server}-key FILE"
+        )
+    }
+}
+
+/// The error of the TLS library behind another one. An `io::Error` and an `Arc` hold it where `source` does not lead.
+pub fn error_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    if let Some(io) = error.downcast_ref::<io::Error>() {
+        return error_in(io.get_ref()?);
+    }
+    match error.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>() {
+        Some(kept) => error_in(&**kept),
+        None => error_in(error.source()?),
+    }
+}
