@@ -32,7 +32,7 @@ pub use redis::{Redis, RedisOptions};
 pub use redis_client::RedisClient;
 pub use redis_proxy::{End, Fault, RedisProxy, Rule};
 pub use run::{Run, kamonline, kamonline_command, kamonline_env};
-pub use sentinel::Sentinels;
+pub use sentinel::{Sentinels, TlsSentinel};
 pub use sip::Phone;
 pub use stub::{HttpStub, Reply, TcpStub};
 

@@ -126,6 +126,54 @@ impl Sentinels {
     }
 }
 
+/// One sentinel that watches `master` as `mymaster`, over TLS only, and demands a certificate of its clients.
+pub struct TlsSentinel {
+    _process: Process,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl TlsSentinel {
+    pub fn start(master: &Redis) -> Self {
+        let (dir, tls) = (super::temp_dir(), master.certificates());
+        let socket = dir.path().join("socket");
+        let client = RedisClient {
+            url: format!("unix://{}", socket.display()),
+        };
+        loop {
+            let port = free_port();
+            let conf = format!(
+                "port 0\ntls-port {port}\nbind 127.0.0.1\nunixsocket {}\ntls-replication yes\ntls-auth-clients yes\n\
+                 tls-ca-cert-file {}\ntls-cert-file {}\ntls-key-file {}\n\
+                 sentinel monitor mymaster 127.0.0.1 {} 1\nsentinel down-after-milliseconds mymaster 500\n",
+                socket.display(),
+                tls.ca().display(),
+                tls.certificate().display(),
+                tls.key().display(),
+                master.port(),
+            );
+            std::fs::write(dir.path().join("sentinel.conf"), conf).unwrap();
+            let command = [
+                redis_program("server"),
+                "sentinel.conf".into(),
+                "--sentinel".into(),
+            ];
+            let ready = || client.try_command(&["PING"]).is_ok();
+            if let Some(process) = Process::start(&command, dir.path(), ready) {
+                return TlsSentinel {
+                    _process: process,
+                    port,
+                    _dir: dir,
+                };
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.port)
+    }
+}
+
 impl Sentinel {
     fn start(master: u16, of_servers: Option<&str>, own: Option<&str>) -> Self {
         let dir = super::temp_dir();

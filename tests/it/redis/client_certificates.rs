@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::tls::{Site, option};
-use crate::lab::{Certificates, KamailioOptions, RedisOptions, kamonline, temp_dir};
+use super::tls::{Site, of_cluster, option};
+use crate::lab::{Certificates, KamailioOptions, RedisOptions, TlsSentinel, kamonline, temp_dir};
 
 /// `--redis-ca`, `--redis-cert` and `--redis-key`: the authority of `server`, and what `client` has.
 fn options(server: &str, ca: &Path, client: &Certificates) -> [String; 3] {
@@ -91,6 +91,47 @@ fn kamailio_demands_a_certificate_and_gets_it() {
         "ca_list",
     );
     site.run(servers.0, servers.1, &[ca, cert, key]).expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn a_sentinel_and_its_master_demand_a_certificate() {
+    let options_of_redis = RedisOptions {
+        password: None,
+        ..demanding("TLSv1.3")
+    };
+    let site = Site::with(KamailioOptions::default(), options_of_redis);
+    let sentinel = TlsSentinel::start(&site.redis);
+    let (kamailio, url) = (site.kamailio.rpc_url(), sentinel.url());
+    let servers = (kamailio.as_str(), url.as_str());
+    let own = options("redis", &site.redis.ca_file(), site.redis.certificates());
+    let [ca, cert, key] = own.each_ref().map(String::as_str);
+    let mymaster = "--redis-sentinel=mymaster";
+    let demands = "it demands a certificate of its clients";
+    site.fails(servers, &[mymaster, ca], demands, "--redis-cert FILE");
+    let untrusted = "its certificate is not trusted";
+    site.fails(servers, &[mymaster, cert, key], untrusted, "--redis-ca");
+    site.run(servers.0, servers.1, &[mymaster, ca, cert, key])
+        .expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn every_node_of_a_cluster_demands_a_certificate() {
+    let site = of_cluster(&["tls-auth-clients yes"]);
+    let (kamailio, url) = (site.kamailio.rpc_url(), site.redis.url());
+    let servers = (kamailio.as_str(), url.as_str());
+    let own = options("redis", &site.redis.ca_file(), site.redis.certificates());
+    let [ca, cert, key] = own.each_ref().map(String::as_str);
+    let demands = "it demands a certificate of its clients";
+    site.fails(
+        servers,
+        &["--redis-cluster", ca],
+        demands,
+        "--redis-cert FILE",
+    );
+    site.run(servers.0, servers.1, &["--redis-cluster", ca, cert, key])
+        .expect(0);
     assert_eq!(site.board(), ["100"]);
 }
 

@@ -1,7 +1,8 @@
 //! TLS to both sides.
 
 use crate::lab::{
-    Certificates, Kamailio, KamailioOptions, Redis, RedisOptions, Run, kamonline, until,
+    Certificates, Kamailio, KamailioOptions, Redis, RedisOptions, Run, kamonline, kamonline_env,
+    until,
 };
 
 /// 100 is registered and in the set, and a ghost is in the set.
@@ -139,11 +140,12 @@ fn a_self_signed_certificate_is_its_own_authority() {
     assert_eq!(site.board(), ["100"]);
 }
 
-#[test]
-fn every_node_of_a_cluster_is_reached_over_tls() {
+/// The Redis is a cluster of one node, with these lines in its redis.conf.
+pub fn of_cluster(extra: &[&str]) -> Site {
+    let lines = [&["cluster-enabled yes", "tls-cluster yes"], extra].concat();
     let tls = RedisOptions {
         tls: true,
-        extra: vec!["cluster-enabled yes".into(), "tls-cluster yes".into()],
+        extra: lines.into_iter().map(Into::into).collect(),
         ..RedisOptions::default()
     };
     let kamailio = Kamailio::start(&KamailioOptions::default(), None);
@@ -152,11 +154,16 @@ fn every_node_of_a_cluster_is_reached_over_tls() {
     redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     let healthy = || {
         redis
-            .try_command(&["SADD", "ONLINE:abc.voip.ca", "ghost"])
+            .try_command(&["SADD", "ONLINE:abc.voip.ca", "100", "ghost"])
             .is_ok()
     };
     until("the cluster takes writes", healthy);
-    let site = Site { kamailio, redis };
+    Site { kamailio, redis }
+}
+
+#[test]
+fn every_node_of_a_cluster_is_reached_over_tls() {
+    let site = of_cluster(&[]);
     let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
     let ca = option("--redis-ca", &site.redis.ca_file());
     let untrusted = site.run(&kamailio, &redis, &["--redis-cluster"]).expect(1);
@@ -165,12 +172,60 @@ fn every_node_of_a_cluster_is_reached_over_tls() {
         "{}",
         untrusted.stderr
     );
-    site.run(
-        &kamailio,
-        &redis,
-        &["--redis-cluster", "--add-missing", "--allow-empty", &ca],
-    )
-    .expect(0);
+    site.run(&kamailio, &redis, &["--redis-cluster", &ca])
+        .expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn a_cluster_that_announces_another_name_than_its_certificate_has() {
+    let site = of_cluster(&["bind 127.0.0.1 127.0.0.2", "cluster-announce-ip 127.0.0.2"]);
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    let ca = option("--redis-ca", &site.redis.ca_file());
+    let args = ["--redis-cluster", &ca];
+    let error = "not valid for name";
+    let hint = "cluster-preferred-endpoint-type hostname";
+    site.fails((&kamailio, &redis), &args, error, hint);
+    for setting in [
+        ["cluster-announce-hostname", "localhost"],
+        ["cluster-preferred-endpoint-type", "hostname"],
+    ] {
+        site.redis
+            .command(&[&["CONFIG", "SET"], &setting[..]].concat());
+    }
+    site.run(&kamailio, &redis, &args).expect(0);
+    assert_eq!(site.board(), ["100"]);
+}
+
+#[test]
+fn a_system_without_roots_needs_those_of_the_servers() {
+    let kamailio = KamailioOptions {
+        tls: true,
+        ..KamailioOptions::default()
+    };
+    let redis = RedisOptions {
+        tls: true,
+        ..RedisOptions::default()
+    };
+    let site = Site::with(kamailio, redis);
+    let (kamailio, redis) = (site.kamailio.tls_rpc_url(), site.redis.url());
+    let of_kamailio = option("--kamailio-ca", &site.kamailio.ca_file());
+    let of_redis = option("--redis-ca", &site.redis.ca_file());
+    let run = |args: &[&str]| {
+        let servers = ["--kamailio", &kamailio, "--redis", &redis, "--settle=0s"];
+        let no_roots = [("SSL_CERT_FILE", "/dev/null")];
+        kamonline_env(&[&servers, args].concat(), &no_roots)
+    };
+    for (args, option) in [
+        (&of_redis, "--kamailio-ca FILE"),
+        (&of_kamailio, "--redis-ca FILE"),
+    ] {
+        let stderr = run(&[args]).expect(2).stderr;
+        for words in ["this system has no root certificates", option] {
+            assert!(stderr.contains(words), "no {words} in {stderr}");
+        }
+    }
+    run(&[&of_kamailio, &of_redis]).expect(0);
     assert_eq!(site.board(), ["100"]);
 }
 
