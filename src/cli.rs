@@ -39,7 +39,7 @@ pub struct Cli {
     ///
     /// A TCP port on which Kamailio listens, and the root of xhttp_rpc, or with --rpc jsonrpc the path at which kamailio.cfg
     /// calls jsonrpc_dispatch(). http:// or https://; http://USER@... for HTTP Basic. Of several registrars all are asked,
-    /// and a user is online when one of them knows him.
+    /// and a user is online when one of them has them.
     #[arg(help_heading = KAMAILIO, long, value_name = "URL", default_value = "http://127.0.0.1:5060/rpc")]
     pub kamailio: Vec<String>,
 
