@@ -98,11 +98,12 @@ impl Config {
             cli.kamailio_password_file.as_deref(),
         )?;
         let redis_password = password("--redis-password-file", cli.redis_password_file.as_deref())?;
-        let mut tls = |options: tls::Options, urls: &[String], scheme: &str| {
-            let is_used = urls
-                .iter()
-                .any(|url| url.to_ascii_lowercase().starts_with(scheme));
-            let (tls, warning) = options.read(scheme, is_used)?;
+        let mut tls = |options: tls::Options, urls: &[String], schemes: &[&str]| {
+            let has_tls = |url: &String| {
+                let url = url.to_ascii_lowercase();
+                schemes.iter().any(|scheme| url.starts_with(scheme))
+            };
+            let (tls, warning) = options.read(schemes[0], urls.iter().any(has_tls))?;
             warnings.extend(warning);
             Ok::<_, Failure>(tls)
         };
@@ -114,7 +115,7 @@ impl Config {
                 key: cli.kamailio_key.as_deref(),
             },
             &cli.kamailio,
-            "https://",
+            &["https://"],
         )?;
         let redis_tls = tls(
             tls::Options {
@@ -124,7 +125,7 @@ impl Config {
                 key: cli.redis_key.as_deref(),
             },
             &cli.redis,
-            "rediss://",
+            &["rediss://", "valkeys://"],
         )?;
         // Half a password or half a pattern, when a comma of its own split it.
         let split = |option: &str, comma: &str, failure: Failure| {

@@ -52,8 +52,8 @@ impl Options<'_> {
             )));
         }
         let roots = self.ca.map(|file| self.roots(file)).transpose()?;
-        if is_used && roots.is_none() {
-            self.check_the_system()?;
+        if is_used {
+            self.check_the_system(roots.is_some())?;
         }
         let (own, warning) = match (self.cert, self.key) {
             (Some(cert), Some(key)) => (
@@ -132,16 +132,30 @@ impl Options<'_> {
                 let why = format!("is not the key of the certificate in {}", cert.display());
                 Err(self.unusable("key", key, &why))
             }
-            Err(_) => Err(self.unusable("key", key, "its certificate or its kind cannot be used")),
+            Err(rustls::Error::InvalidCertificate(why)) if is_of_version_1(&why) => Err(self
+                .unusable("cert", cert, "is of version 1, and must be of version 3")
+                .hint(VERSION_3)),
+            Err(rustls::Error::InvalidCertificate(why)) => {
+                Err(self.unusable("cert", cert, &why.to_string()))
+            }
+            Err(_) => Err(self.unusable("key", key, "is of a kind that cannot be used")),
         }
     }
 
     /// A slim container has no roots, and then every certificate looks like a stranger's.
-    fn check_the_system(&self) -> Result<(), Failure> {
-        if !rustls_native_certs::load_native_certs().certs.is_empty() {
+    fn check_the_system(&self, has_others: bool) -> Result<(), Failure> {
+        let server = self.server;
+        let system = rustls_native_certs::load_native_certs();
+        // The redis crate 1.8 reads them even where it is given others, and fails.
+        if let Some(error) = system.errors.first().filter(|_| server == "redis") {
+            return Err(Failure::usage(format!(
+                "--{server}: the root certificates of this system cannot be read ({error})"
+            ))
+            .hint("SSL_CERT_FILE and SSL_CERT_DIR in the environment must name a file and a directory that can be read; without them it is /etc/ssl/certs or the like"));
+        }
+        if has_others || !system.certs.is_empty() {
             return Ok(());
         }
-        let server = self.server;
         Err(Failure::usage(format!(
             "--{server}: this system has no root certificates, so no server can be trusted over TLS"
         ))
@@ -177,6 +191,9 @@ impl Tls {
             return failure("it is that of an authority, CA:TRUE").hint(format!(
                 "a server needs one that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...); --{server}-ca FILE takes the root that signed it, or itself"
             ));
+        }
+        if is_of_version_1(why) {
+            return failure("it is of version 1, and must be of version 3").hint(VERSION_3);
         }
         let words = match why {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
@@ -214,6 +231,13 @@ impl Tls {
         )
     }
 }
+
+/// What `openssl x509 -req` of OpenSSL 3.0 makes unless told otherwise.
+fn is_of_version_1(why: &CertificateError) -> bool {
+    why.to_string().contains("UnsupportedCertVersion")
+}
+
+const VERSION_3: &str = "openssl x509 -req makes version 3 with -extfile FILE, where the file says basicConstraints=CA:FALSE";
 
 /// The error of the TLS library behind another one. An `io::Error` and an `Arc` hold it where `source` does not lead.
 pub fn error_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {

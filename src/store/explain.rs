@@ -40,11 +40,13 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             failure(&format!("its name does not resolve ({words})")).hint(CHECK_THE_NAME)
         }
         Error::Broken(words) => {
-            let failure = failure(&format!("the connection broke ({words})"));
-            match servers.with_tls() && servers.tls().own.is_none() {
-                true => failure.hint(servers.tls().how_to_show_one()),
-                false => failure.hint(format!("does it run stably? And {TLS}")),
-            }
+            let may_demand = servers.with_tls() && servers.tls().own.is_none();
+            let what_else = match may_demand {
+                true => servers.tls().how_to_show_one(),
+                false => TLS.to_owned(),
+            };
+            failure(&format!("the connection broke ({words})"))
+                .hint(format!("does it run stably? And {what_else}"))
         }
         Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
         Error::Tls(error) => over_tls(&error, &peer, servers),

@@ -41,6 +41,20 @@ impl Certificates {
         Certificates { dir }
     }
 
+    /// Its certificate, anew, of version 1, as `openssl x509 -req` makes it unless told otherwise.
+    pub fn into_version_1(self) -> Self {
+        let dir = self.dir.path();
+        openssl(
+            dir,
+            "req -new -key server.key -subj /CN=lab -out server.csr",
+        );
+        openssl(
+            dir,
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 30 -out server.pem",
+        );
+        self
+    }
+
     /// What a client must trust.
     pub fn ca(&self) -> PathBuf {
         self.dir.path().join("ca.pem")

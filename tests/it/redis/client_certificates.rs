@@ -3,11 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::tls::{Site, of_cluster, option};
+use super::tls::{Site, option};
 use crate::lab::{Certificates, KamailioOptions, RedisOptions, TlsSentinel, kamonline, temp_dir};
 
 /// `--redis-ca`, `--redis-cert` and `--redis-key`: the authority of `server`, and what `client` has.
-fn options(server: &str, ca: &Path, client: &Certificates) -> [String; 3] {
+pub fn options(server: &str, ca: &Path, client: &Certificates) -> [String; 3] {
     [
         option(&format!("--{server}-ca"), ca),
         option(&format!("--{server}-cert"), &client.certificate()),
@@ -90,6 +90,13 @@ fn kamailio_demands_a_certificate_and_gets_it() {
         "it does not accept the certificate of --kamailio-cert (UnknownCA)",
         "ca_list",
     );
+    let dir = temp_dir();
+    let both = dir.path().join("both.pem");
+    let parts = [client.certificate(), client.key()].map(|file| std::fs::read(file).unwrap());
+    std::fs::write(&both, parts.concat()).unwrap();
+    let both = ["cert", "key"].map(|end| option(&format!("--kamailio-{end}"), &both));
+    site.run(servers.0, servers.1, &["-n", ca, &both[0], &both[1]])
+        .expect(0);
     site.run(servers.0, servers.1, &[ca, cert, key]).expect(0);
     assert_eq!(site.board(), ["100"]);
 }
@@ -117,25 +124,6 @@ fn a_sentinel_and_its_master_demand_a_certificate() {
 }
 
 #[test]
-fn every_node_of_a_cluster_demands_a_certificate() {
-    let site = of_cluster(&["tls-auth-clients yes"]);
-    let (kamailio, url) = (site.kamailio.rpc_url(), site.redis.url());
-    let servers = (kamailio.as_str(), url.as_str());
-    let own = options("redis", &site.redis.ca_file(), site.redis.certificates());
-    let [ca, cert, key] = own.each_ref().map(String::as_str);
-    let demands = "it demands a certificate of its clients";
-    site.fails(
-        servers,
-        &["--redis-cluster", ca],
-        demands,
-        "--redis-cert FILE",
-    );
-    site.run(servers.0, servers.1, &["--redis-cluster", ca, cert, key])
-        .expect(0);
-    assert_eq!(site.board(), ["100"]);
-}
-
-#[test]
 fn half_a_certificate_is_wrong_usage() {
     let (one, other) = (Certificates::new(), Certificates::new());
     let dir = temp_dir();
@@ -146,6 +134,7 @@ fn half_a_certificate_is_wrong_usage() {
     };
     let half = std::fs::read(one.key()).unwrap();
     let half = file("half", &half[..half.len() / 2]);
+    let old = Certificates::new().into_version_1();
     for (server, url) in [
         ("redis", "rediss://127.0.0.1:1"),
         ("kamailio", "https://127.0.0.1:1/rpc"),
@@ -174,6 +163,15 @@ fn half_a_certificate_is_wrong_usage() {
             (
                 vec![&url, &ca, &cert, &key_in(&one.certificate())],
                 "holds no private key in PEM",
+            ),
+            (
+                vec![
+                    &url,
+                    &ca,
+                    &options(server, &one.ca(), &old)[1],
+                    &key_in(&old.key()),
+                ],
+                "is of version 1, and must be of version 3",
             ),
             (
                 vec![&url, &ca, &cert, &key_in(&half)],

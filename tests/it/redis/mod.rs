@@ -9,3 +9,4 @@ mod refusals;
 mod replica;
 mod sentinel;
 pub mod tls;
+mod tls_cluster;

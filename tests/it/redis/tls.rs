@@ -2,7 +2,6 @@
 
 use crate::lab::{
     Certificates, Kamailio, KamailioOptions, Redis, RedisOptions, Run, kamonline, kamonline_env,
-    until,
 };
 
 /// 100 is registered and in the set, and a ghost is in the set.
@@ -93,6 +92,8 @@ fn redis_over_tls_is_trusted_only_with_its_authority() {
         run.stderr
     );
 
+    let valkey = redis.replace("rediss://", "valkeys://");
+    site.run(kamailio, &valkey, &["-n", &ca]).expect(0);
     site.run(kamailio, &redis, &[&ca]).expect(0);
     assert_eq!(site.board(), ["100"]);
 
@@ -113,6 +114,23 @@ fn redis_over_tls_is_trusted_only_with_its_authority() {
         &[&other],
         "CA:TRUE",
         "basicConstraints=CA:FALSE",
+    );
+
+    let old = stranger.into_version_1();
+    let (certificate, key) = (path(old.certificate()), path(old.key()));
+    site.redis.command(&[
+        "CONFIG",
+        "SET",
+        "tls-cert-file",
+        &certificate,
+        "tls-key-file",
+        &key,
+    ]);
+    site.fails(
+        (kamailio, &redis),
+        &[&other],
+        "of version 1",
+        "-extfile FILE",
     );
 }
 
@@ -137,63 +155,6 @@ fn a_self_signed_certificate_is_its_own_authority() {
     let ca = option("--redis-ca", &own.certificate());
     site.run(&site.kamailio.rpc_url(), &site.redis.url(), &[&ca])
         .expect(0);
-    assert_eq!(site.board(), ["100"]);
-}
-
-/// The Redis is a cluster of one node, with these lines in its redis.conf.
-pub fn of_cluster(extra: &[&str]) -> Site {
-    let lines = [&["cluster-enabled yes", "tls-cluster yes"], extra].concat();
-    let tls = RedisOptions {
-        tls: true,
-        extra: lines.into_iter().map(Into::into).collect(),
-        ..RedisOptions::default()
-    };
-    let kamailio = Kamailio::start(&KamailioOptions::default(), None);
-    kamailio.register("100@abc.voip.ca");
-    let redis = Redis::with(tls);
-    redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    let healthy = || {
-        redis
-            .try_command(&["SADD", "ONLINE:abc.voip.ca", "100", "ghost"])
-            .is_ok()
-    };
-    until("the cluster takes writes", healthy);
-    Site { kamailio, redis }
-}
-
-#[test]
-fn every_node_of_a_cluster_is_reached_over_tls() {
-    let site = of_cluster(&[]);
-    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
-    let ca = option("--redis-ca", &site.redis.ca_file());
-    let untrusted = site.run(&kamailio, &redis, &["--redis-cluster"]).expect(1);
-    assert!(
-        untrusted.stderr.contains("its certificate is not trusted"),
-        "{}",
-        untrusted.stderr
-    );
-    site.run(&kamailio, &redis, &["--redis-cluster", &ca])
-        .expect(0);
-    assert_eq!(site.board(), ["100"]);
-}
-
-#[test]
-fn a_cluster_that_announces_another_name_than_its_certificate_has() {
-    let site = of_cluster(&["bind 127.0.0.1 127.0.0.2", "cluster-announce-ip 127.0.0.2"]);
-    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
-    let ca = option("--redis-ca", &site.redis.ca_file());
-    let args = ["--redis-cluster", &ca];
-    let error = "not valid for name";
-    let hint = "cluster-preferred-endpoint-type hostname";
-    site.fails((&kamailio, &redis), &args, error, hint);
-    for setting in [
-        ["cluster-announce-hostname", "localhost"],
-        ["cluster-preferred-endpoint-type", "hostname"],
-    ] {
-        site.redis
-            .command(&[&["CONFIG", "SET"], &setting[..]].concat());
-    }
-    site.run(&kamailio, &redis, &args).expect(0);
     assert_eq!(site.board(), ["100"]);
 }
 
@@ -224,6 +185,15 @@ fn a_system_without_roots_needs_those_of_the_servers() {
         for words in ["this system has no root certificates", option] {
             assert!(stderr.contains(words), "no {words} in {stderr}");
         }
+    }
+    let servers = ["--redis", &redis, &of_redis];
+    let run_without = kamonline_env(&servers, &[("SSL_CERT_FILE", "/nowhere")]).expect(2);
+    for words in [
+        "cannot be read",
+        "at '/nowhere'",
+        "SSL_CERT_FILE and SSL_CERT_DIR",
+    ] {
+        assert!(run_without.stderr.contains(words), "{}", run_without.stderr);
     }
     run(&[&of_kamailio, &of_redis]).expect(0);
     assert_eq!(site.board(), ["100"]);
