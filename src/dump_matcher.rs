@@ -170,16 +170,35 @@ mod tests {
     use crate::aor::UserCase;
     use crate::scope::{ExcludedUsers, Scope};
 
-    #[test]
-    fn a_dump_that_is_too_large_sends_to_kamailio_and_not_to_redis() {
-        let rules = Rules {
+    fn rules() -> Rules {
+        Rules {
             user_case: UserCase::Ignored,
             prefix: b"ONLINE:".to_vec(),
             scope: Scope::new(&[], &[]).unwrap(),
             excluded: ExcludedUsers::default(),
             default_domain: None,
             tables: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn aors_without_a_user_or_a_domain_are_counted_and_of_no_set() {
+        let (rules, sets) = (rules(), Sets::new(UserCase::Ignored));
+        let matches = thread::scope(|threads| {
+            let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
+            matcher.visit(DumpItem::Table(b"location")).unwrap();
+            for aor in ["100@abc", "abc", "+1555@", "200@xyz", "+1556@"] {
+                matcher.visit(DumpItem::Aor(aor.as_bytes())).unwrap();
+            }
+            matcher.finish().unwrap()
+        });
+        assert_eq!((matches.aors, matches.of_no_set), (5, 3));
+        assert_eq!(matches.missing.count(), 2);
+    }
+
+    #[test]
+    fn a_dump_that_is_too_large_sends_to_kamailio_and_not_to_redis() {
+        let rules = rules();
         let sets = Sets::new(rules.user_case);
         let failure = thread::scope(|threads| {
             let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
