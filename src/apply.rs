@@ -27,10 +27,10 @@ pub fn apply(
     config: &Config,
     store: &mut Store,
     plan: &Plan,
+    stale: &[MemberId],
     stop: &Stop,
 ) -> Result<Applied, Failure> {
-    let stale = plan.stale();
-    let removals = by_key(plan, &stale);
+    let removals = by_key(plan, stale);
     store
         .check_add(&removals)
         .map_err(Failure::nothing_changed)?;
@@ -40,7 +40,7 @@ pub fn apply(
     let may_go_on = || stop.signal().is_none();
     let removal = store.write(Verb::Remove, &removals, &may_go_on);
     let mut applied = Applied {
-        removed: with_fates(&stale, &removal, &[Fate::Done, Fate::Unsure]),
+        removed: with_fates(stale, &removal, &[Fate::Done, Fate::Unsure]),
         confirmed: removal.count(Fate::Done),
         added: 0,
         failure: unfinished(removal, "removed", stop),

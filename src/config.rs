@@ -18,6 +18,8 @@ use crate::text::without_secrets;
 pub struct Config {
     /// Who is asked who is registered.
     pub registrars: Vec<Registrar>,
+    /// Whether each of them knows the users of all (`--replicated`).
+    pub replicated: bool,
     /// Where the sets are.
     pub redis: Servers,
     /// How the two are matched.
@@ -66,6 +68,12 @@ impl Config {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
+        if cli.replicated && cli.kamailio.len() < 2 {
+            return Err(
+                Failure::usage("--replicated is given, and only one URL of --kamailio")
+                    .hint("name each registrar: repeat --kamailio"),
+            );
+        }
         let deadlines = Deadlines {
             timeout: cli.timeout,
             retries: cli.retries,
@@ -113,6 +121,7 @@ impl Config {
                 .map(registrar)
                 .collect::<Result<_, _>>()
                 .map_err(|failure| split("kamailio", "%2C", failure))?,
+            replicated: cli.replicated,
             redis: Servers::new(
                 &cli.redis,
                 match cli.redis_sentinel {
@@ -150,6 +159,7 @@ impl Config {
                     EmptyDump::Refused
                 },
                 min_uptime: cli.min_uptime,
+                one_suffices: cli.replicated,
             },
             mode: if cli.dry_run {
                 Mode::DryRun {

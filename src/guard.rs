@@ -21,6 +21,8 @@ pub struct Guard {
     pub empty: EmptyDump,
     /// How long each registrar must have been up when its dump was asked for (`--min-uptime`); 0 does not ask.
     pub min_uptime: Duration,
+    /// One that is old enough and has users suffices, as each knows the users of all (`--replicated`).
+    pub one_suffices: bool,
 }
 
 /// `--max-removal`
@@ -74,25 +76,17 @@ struct Objection {
 impl Guard {
     /// Refuses the whole plan, with every flag at once that it would need.
     pub fn check(&self, findings: &Findings) -> Result<(), Failure> {
-        let objections = [
+        refusal([
             self.too_young(findings),
             self.nobody_registered(findings),
             self.nobody_in_common(findings),
             self.too_many(findings),
-        ];
-        let objections: Vec<_> = objections.into_iter().flatten().collect();
-        let Some(Objection { message, hint, .. }) = objections.first() else {
-            return Ok(());
-        };
-        let flags: Vec<_> = objections
-            .iter()
-            .filter_map(|one| one.flag.clone())
-            .collect();
-        let refusal = Failure::refused(message);
-        Err(match flags.is_empty() {
-            true => refusal.hint(hint),
-            false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
-        })
+        ])
+    }
+
+    /// Refuses to add users, when nobody is to be removed.
+    pub fn check_additions(&self, findings: &Findings) -> Result<(), Failure> {
+        refusal([self.nobody_in_common(findings)])
     }
 
     fn too_young(&self, findings: &Findings) -> Option<Objection> {
@@ -103,7 +97,12 @@ impl Guard {
             };
             needed.saturating_sub(up.time.unwrap_or_default())
         };
-        let youngest = findings.uptimes.iter().max_by_key(|up| left(up))?;
+        let uptimes = findings.uptimes.iter();
+        // A replica that reports nobody beside others is none: it does not vouch for them.
+        let youngest = match self.one_suffices {
+            true => uptimes.filter(|up| !up.is_empty).min_by_key(|up| left(up)),
+            false => uptimes.max_by_key(|up| left(up)),
+        }?;
         let left = left(youngest);
         if left.is_zero() {
             return None;
@@ -206,6 +205,22 @@ impl Guard {
     }
 }
 
+fn refusal<const N: usize>(objections: [Option<Objection>; N]) -> Result<(), Failure> {
+    let objections: Vec<_> = objections.into_iter().flatten().collect();
+    let Some(Objection { message, hint, .. }) = objections.first() else {
+        return Ok(());
+    };
+    let flags: Vec<_> = objections
+        .iter()
+        .filter_map(|one| one.flag.clone())
+        .collect();
+    let refusal = Failure::refused(message);
+    Err(match flags.is_empty() {
+        true => refusal.hint(hint),
+        false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
+    })
+}
+
 impl<'a> Findings<'a> {
     pub fn new(plan: &Plan, registrars: &'a [Answer]) -> Self {
         let uptimes = registrars.iter().filter_map(|answer| {
@@ -287,6 +302,7 @@ mod tests {
             max_removal,
             empty: EmptyDump::Refused,
             min_uptime: Duration::from_secs(120),
+            one_suffices: false,
         }
     }
 

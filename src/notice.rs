@@ -14,6 +14,8 @@ const FEW: usize = 10;
 pub enum Notice {
     /// This registrar reports nobody, while others have users.
     EmptyRegistrar(String),
+    /// This registrar is dead, and the others know its users.
+    DeadRegistrar(String),
     /// None of this domain's members is registered.
     DeadDomain { domain: Vec<u8>, members: usize },
     /// This `--domain` matches no key and no registered user's domain.
@@ -22,13 +24,19 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 3] = ["empty_registrar", "dead_domain", "unmatched_domain"];
+    pub const KINDS: [&str; 4] = [
+        "empty_registrar",
+        "dead_domain",
+        "unmatched_domain",
+        "dead_registrar",
+    ];
 
     pub fn kind(&self) -> &'static str {
         Self::KINDS[match self {
             Notice::EmptyRegistrar(_) => 0,
             Notice::DeadDomain { .. } => 1,
             Notice::UnmatchedDomain(_) => 2,
+            Notice::DeadRegistrar(_) => 3,
         }]
     }
 
@@ -38,6 +46,8 @@ impl Notice {
             .iter()
             .filter(|answer| others && answer.aors == Some(0))
             .map(|answer| Notice::EmptyRegistrar(answer.url.clone()));
+        let refusing = registrars.iter().filter(|answer| answer.is_dead);
+        let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
         let dead = plan
             .entries
             .iter()
@@ -51,7 +61,7 @@ impl Notice {
             .unmatched(domains)
             .into_iter()
             .map(Notice::UnmatchedDomain);
-        empty.chain(dead).chain(unmatched).collect()
+        empty.chain(refusing).chain(dead).chain(unmatched).collect()
     }
 }
 
@@ -62,6 +72,12 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "Kamailio at {url} reports nobody, while others have users"
+                )
+            }
+            Notice::DeadRegistrar(url) => {
+                write!(
+                    f,
+                    "Kamailio at {url} refuses connections: it is taken for dead, as the others know its users"
                 )
             }
             Notice::DeadDomain { domain, members } => {

@@ -175,7 +175,7 @@ proptest! {
         };
         let totals = Totals { members, stale, aors, missing, ..Totals::default() };
         let findings = Findings { totals, ..Findings::default() };
-        let guard = |max_removal, empty| Guard { max_removal, empty, min_uptime: Duration::ZERO };
+        let guard = |max_removal, empty| Guard { max_removal, empty, min_uptime: Duration::ZERO, one_suffices: false };
         let empty = if allow_empty { EmptyDump::Allowed } else { EmptyDump::Refused };
         let checked = guard(limit, empty).check(&findings);
 

@@ -1,6 +1,7 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
 use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Instant;
 
@@ -89,6 +90,17 @@ impl Registrar {
             self.exchange(Command::Uptime, read)
                 .map(|(uptime, _)| uptime)
         })
+    }
+
+    /// Whether every address of it refuses a connection: nothing listens there.
+    pub fn refuses_connections(&self) -> bool {
+        let timeout = http::connect_timeout(self.deadlines.timeout);
+        let refuses = |address: &SocketAddr| {
+            TcpStream::connect_timeout(address, timeout)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
+        !addresses.is_empty() && addresses.iter().all(refuses)
     }
 
     fn retrying<T>(

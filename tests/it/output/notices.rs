@@ -22,7 +22,12 @@ fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
         .map(|notice| (part(notice, "kind"), part(notice, "message")))
         .collect();
     let metrics = std::fs::read_to_string(metrics).unwrap();
-    for kind in ["empty_registrar", "dead_domain", "unmatched_domain"] {
+    for kind in [
+        "empty_registrar",
+        "dead_registrar",
+        "dead_domain",
+        "unmatched_domain",
+    ] {
         let count = told.iter().filter(|(of, _)| of == kind).count();
         let line = format!("kamonline_notices{{kind=\"{kind}\"}} {count}\n");
         assert!(metrics.contains(&line), "no {line} in {metrics}");
