@@ -29,14 +29,15 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
         kamailio::each(&config.registrars, |registrar| {
             let dump = registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads));
             let is_dead = config.replicated && dump.is_err() && registrar.refuses_connections();
-            (dump, is_dead)
+            (dump, (is_dead, registrar.is_one_of_several()))
         })
     });
-    let (mut dumps, dead): (Vec<_>, Vec<_>) = dumps.into_iter().unzip();
+    let (mut dumps, others): (Vec<_>, Vec<_>) = dumps.into_iter().unzip();
     let mut answers: Vec<_> = config.registrars.iter().map(Answer::of).collect();
     let mut warnings = Vec::new();
-    for ((answer, dump), is_dead) in answers.iter_mut().zip(&dumps).zip(dead) {
+    for ((answer, dump), (is_dead, several)) in answers.iter_mut().zip(&dumps).zip(others) {
         answer.is_dead = is_dead;
+        answer.is_one_of_several = several;
         let Ok(dump) = dump else { continue };
         answer.server = dump.server.clone();
         answer.aors = Some(dump.output.aors);

@@ -16,6 +16,8 @@ pub enum Notice {
     EmptyRegistrar(String),
     /// This registrar is dead, and the others know its users.
     DeadRegistrar(String),
+    /// This registrar's name has several addresses.
+    SeveralAddresses(String),
     /// None of this domain's members is registered.
     DeadDomain { domain: Vec<u8>, members: usize },
     /// This `--domain` matches no key and no registered user's domain.
@@ -24,11 +26,12 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 4] = [
+    pub const KINDS: [&str; 5] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
         "dead_registrar",
+        "several_addresses",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -37,6 +40,7 @@ impl Notice {
             Notice::DeadDomain { .. } => 1,
             Notice::UnmatchedDomain(_) => 2,
             Notice::DeadRegistrar(_) => 3,
+            Notice::SeveralAddresses(_) => 4,
         }]
     }
 
@@ -48,6 +52,8 @@ impl Notice {
             .map(|answer| Notice::EmptyRegistrar(answer.url.clone()));
         let refusing = registrars.iter().filter(|answer| answer.is_dead);
         let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
+        let several = registrars.iter().filter(|answer| answer.is_one_of_several);
+        let several = several.map(|answer| Notice::SeveralAddresses(answer.url.clone()));
         let dead = plan
             .entries
             .iter()
@@ -61,7 +67,12 @@ impl Notice {
             .unmatched(domains)
             .into_iter()
             .map(Notice::UnmatchedDomain);
-        empty.chain(refusing).chain(dead).chain(unmatched).collect()
+        empty
+            .chain(refusing)
+            .chain(several)
+            .chain(dead)
+            .chain(unmatched)
+            .collect()
     }
 }
 
@@ -78,6 +89,12 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "Kamailio at {url} refuses connections: it is taken for dead, as the others know its users"
+                )
+            }
+            Notice::SeveralAddresses(url) => {
+                write!(
+                    f,
+                    "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
                 )
             }
             Notice::DeadDomain { domain, members } => {

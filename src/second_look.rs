@@ -192,6 +192,7 @@ mod tests {
                 when_asked: Some(Duration::ZERO),
             }),
             is_dead: false,
+            is_one_of_several: false,
         }
     }
 
