@@ -32,6 +32,7 @@ complete -c kamonline -l metrics-file -d 'Prometheus metrics, for node_exporter\
 complete -c kamonline -l color -d 'When to use colour; NO_COLOR is heeded' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t''
 never\t''"
+complete -c kamonline -l replicated -d 'The registrars replicate their users to each other'
 complete -c kamonline -l redis-cluster -d 'The URLs (repeat --redis) are nodes of a Redis Cluster'
 complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registrar\'s case_sensitive 1 does'
 complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'

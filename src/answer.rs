@@ -11,6 +11,10 @@ pub struct Answer {
     pub aors: Option<usize>,
     /// Asked only when somebody would be removed.
     pub uptime: Option<UptimeAnswer>,
+    /// It refuses connections, and the others know its users (`--replicated`).
+    pub is_dead: bool,
+    /// Its name has several addresses of one family, of which one was asked.
+    pub is_one_of_several: bool,
 }
 
 pub struct UptimeAnswer {
@@ -26,6 +30,15 @@ impl Answer {
             server: None,
             aors: None,
             uptime: None,
+            is_dead: false,
+            is_one_of_several: false,
         }
+    }
+
+    /// Whether it had been up for `min_uptime` when its dump was asked for, as far as it was asked.
+    pub fn is_old(&self, min_uptime: Duration) -> bool {
+        self.uptime
+            .as_ref()
+            .is_none_or(|uptime| uptime.when_asked.is_some_and(|up| up >= min_uptime))
     }
 }

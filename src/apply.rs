@@ -1,6 +1,6 @@
 //! What a run changes in Redis, and how it takes a removal back.
 
-use crate::config::{Config, MissingUsers, StaleUsers};
+use crate::config::{Config, MissingUsers};
 use crate::failure::{Exit, Failure};
 use crate::plan::Plan;
 use crate::stop::Stop;
@@ -22,19 +22,16 @@ pub struct Applied {
     pub failure: Option<Failure>,
 }
 
-/// Removes the stale unless they are kept, then adds the missing if that is asked for. Nobody is removed who could not be
+/// Removes the `stale`, then adds the missing if that is asked for. Nobody is removed who could not be
 /// put back.
 pub fn apply(
     config: &Config,
     store: &mut Store,
     plan: &Plan,
+    stale: &[MemberId],
     stop: &Stop,
 ) -> Result<Applied, Failure> {
-    let stale = match config.stale {
-        StaleUsers::Remove => plan.stale(),
-        StaleUsers::Keep => Vec::new(),
-    };
-    let removals = by_key(plan, &stale);
+    let removals = by_key(plan, stale);
     store
         .check_add(&removals)
         .map_err(Failure::nothing_changed)?;
@@ -44,7 +41,7 @@ pub fn apply(
     let may_go_on = || stop.signal().is_none();
     let removal = store.write(Verb::Remove, &removals, &may_go_on);
     let mut applied = Applied {
-        removed: with_fates(&stale, &removal, &[Fate::Done, Fate::Unsure]),
+        removed: with_fates(stale, &removal, &[Fate::Done, Fate::Unsure]),
         confirmed: removal.count(Fate::Done),
         added: 0,
         failure: unfinished(removal, "removed", stop),

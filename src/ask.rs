@@ -13,24 +13,31 @@ use crate::users::{Matches, Sets};
 
 /// What the registrars say when all of them are asked for their dumps.
 pub struct Dumps {
-    /// All together; one that fails fails them all.
+    /// All together; one that fails fails them all, unless the others know its users (`--replicated`).
     pub matches: Result<Matches, Failure>,
     /// Each by itself, as far as it answered.
     pub answers: Vec<Answer>,
     pub warnings: Vec<String>,
     /// When each was asked, if it answered.
     pub asked: Vec<Option<Instant>>,
+    /// Why nobody may be removed: of registrars that replicate their users, one did not answer and is not dead.
+    pub unheard: Option<Failure>,
 }
 
 pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
     let dumps = thread::scope(|threads| {
         kamailio::each(&config.registrars, |registrar| {
-            registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads))
+            let dump = registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads));
+            let is_dead = config.replicated && dump.is_err() && registrar.refuses_connections();
+            (dump, (is_dead, registrar.is_one_of_several()))
         })
     });
+    let (mut dumps, others): (Vec<_>, Vec<_>) = dumps.into_iter().unzip();
     let mut answers: Vec<_> = config.registrars.iter().map(Answer::of).collect();
     let mut warnings = Vec::new();
-    for (answer, dump) in answers.iter_mut().zip(&dumps) {
+    for ((answer, dump), (is_dead, several)) in answers.iter_mut().zip(&dumps).zip(others) {
+        answer.is_dead = is_dead;
+        answer.is_one_of_several = several;
         let Ok(dump) = dump else { continue };
         answer.server = dump.server.clone();
         answer.aors = Some(dump.output.aors);
@@ -43,8 +50,24 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
         }
     }
     let asked = dumps.iter().map(|dump| Some(dump.as_ref().ok()?.asked));
+    let asked = asked.collect();
+    let mut unheard = None;
+    if config.replicated && dumps.iter().any(Result::is_ok) {
+        let (heard, silent) = dumps
+            .into_iter()
+            .zip(&answers)
+            .partition::<Vec<_>, _>(|(dump, _)| dump.is_ok());
+        dumps = heard.into_iter().map(|(dump, _)| dump).collect();
+        let mut failures = silent
+            .into_iter()
+            .filter(|(_, answer)| !answer.is_dead)
+            .filter_map(|(dump, _)| dump.err());
+        unheard = failures.next();
+        warnings.extend(failures.map(|failure| failure.to_string()));
+    }
     Dumps {
-        asked: asked.collect(),
+        asked,
+        unheard,
         matches: united(dumps, sets),
         answers,
         warnings,
@@ -65,7 +88,7 @@ fn united(dumps: Vec<Result<Dump<Matches>, Failure>>, sets: &Sets) -> Result<Mat
     Ok(matches)
 }
 
-/// Adds to the answers how long each registrar has been up; one that cannot tell fails them all.
+/// Adds to the answers how long each registrar that dumped has been up; one that cannot tell fails them all.
 pub fn for_uptimes(
     config: &Config,
     asked: &[Option<Instant>],
@@ -74,12 +97,15 @@ pub fn for_uptimes(
     if config.guard.min_uptime.is_zero() {
         return Ok(());
     }
-    let uptimes = kamailio::each(&config.registrars, |registrar| {
-        registrar.uptime().map(|uptime| (uptime, Instant::now()))
+    let registrars: Vec<_> = config.registrars.iter().zip(asked).collect();
+    let uptimes = kamailio::each(&registrars, |(registrar, asked)| {
+        let asked = (**asked)?;
+        let uptime = registrar.uptime();
+        Some(uptime.map(|uptime| (uptime, asked.elapsed())))
     });
-    for ((answer, asked), uptime) in answers.iter_mut().zip(asked).zip(uptimes) {
-        let (reported, now) = uptime?;
-        let since_asked = asked.map_or(Duration::ZERO, |asked| now - asked);
+    for (answer, uptime) in answers.iter_mut().zip(uptimes) {
+        let Some(uptime) = uptime else { continue };
+        let (reported, since_asked) = uptime?;
         let seconds = reported
             .seconds
             .and_then(|seconds| u64::try_from(seconds).ok());

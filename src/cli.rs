@@ -43,6 +43,14 @@ pub struct Cli {
     #[arg(help_heading = KAMAILIO, long, value_name = "URL", default_value = "http://127.0.0.1:5060/rpc")]
     pub kamailio: Vec<String>,
 
+    /// The registrars replicate their users to each other
+    ///
+    /// With dmq_usrloc; not with a shared database: usrloc reads it only at its start (db_mode 1, 2), or dumps nobody (3). A
+    /// registrar that refuses connections is dead, and the others suffice; so does one older than --min-uptime. While one
+    /// cannot be asked for another reason, nobody is removed. A firewall must drop, not reject: that looks dead.
+    #[arg(help_heading = KAMAILIO, long)]
+    pub replicated: bool,
+
     /// How to ask
     ///
     /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers

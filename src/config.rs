@@ -19,6 +19,8 @@ use crate::tls;
 pub struct Config {
     /// Who is asked who is registered.
     pub registrars: Vec<Registrar>,
+    /// Whether each of them knows the users of all (`--replicated`).
+    pub replicated: bool,
     /// Where the sets are.
     pub redis: Servers,
     /// How the two are matched.
@@ -81,6 +83,12 @@ impl Config {
                 "--keep-stale is given, so nobody would be removed or added",
             )
             .hint("add --add-missing, or look with --dry-run"));
+        }
+        if cli.replicated && cli.kamailio.len() < 2 {
+            return Err(
+                Failure::usage("--replicated is given, and only one URL of --kamailio")
+                    .hint("name each registrar: repeat --kamailio"),
+            );
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
@@ -161,6 +169,7 @@ impl Config {
                 .map(registrar)
                 .collect::<Result<_, _>>()
                 .map_err(|failure| split("kamailio", "%2C", failure))?,
+            replicated: cli.replicated,
             redis: Servers::new(
                 &cli.redis,
                 match cli.redis_sentinel {
@@ -192,6 +201,7 @@ impl Config {
                     EmptyDump::Refused
                 },
                 min_uptime: cli.min_uptime,
+                one_suffices: cli.replicated,
             },
             mode: if cli.dry_run {
                 Mode::DryRun {

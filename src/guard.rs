@@ -21,6 +21,8 @@ pub struct Guard {
     pub empty: EmptyDump,
     /// How long each registrar must have been up when its dump was asked for (`--min-uptime`); 0 does not ask.
     pub min_uptime: Duration,
+    /// One that is old enough and has users suffices, as each knows the users of all (`--replicated`).
+    pub one_suffices: bool,
 }
 
 /// `--max-removal`
@@ -95,7 +97,12 @@ impl Guard {
             };
             needed.saturating_sub(up.time.unwrap_or_default())
         };
-        let youngest = findings.uptimes.iter().max_by_key(|up| left(up))?;
+        let uptimes = findings.uptimes.iter();
+        // A replica that reports nobody beside others is none: it does not vouch for them.
+        let youngest = match self.one_suffices {
+            true => uptimes.filter(|up| !up.is_empty).min_by_key(|up| left(up)),
+            false => uptimes.max_by_key(|up| left(up)),
+        }?;
         let left = left(youngest);
         if left.is_zero() {
             return None;
@@ -296,6 +303,7 @@ mod tests {
             max_removal,
             empty: EmptyDump::Refused,
             min_uptime: Duration::from_secs(120),
+            one_suffices: false,
         }
     }
 

@@ -14,6 +14,10 @@ const FEW: usize = 10;
 pub enum Notice {
     /// This registrar reports nobody, while others have users.
     EmptyRegistrar(String),
+    /// This registrar is dead, and the others know its users.
+    DeadRegistrar(String),
+    /// This registrar's name has several addresses.
+    SeveralAddresses(String),
     /// None of this domain's members is registered.
     DeadDomain { domain: Vec<u8>, members: usize },
     /// This `--domain` matches no key and no registered user's domain.
@@ -22,13 +26,21 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 3] = ["empty_registrar", "dead_domain", "unmatched_domain"];
+    pub const KINDS: [&str; 5] = [
+        "empty_registrar",
+        "dead_domain",
+        "unmatched_domain",
+        "dead_registrar",
+        "several_addresses",
+    ];
 
     pub fn kind(&self) -> &'static str {
         Self::KINDS[match self {
             Notice::EmptyRegistrar(_) => 0,
             Notice::DeadDomain { .. } => 1,
             Notice::UnmatchedDomain(_) => 2,
+            Notice::DeadRegistrar(_) => 3,
+            Notice::SeveralAddresses(_) => 4,
         }]
     }
 
@@ -38,6 +50,10 @@ impl Notice {
             .iter()
             .filter(|answer| others && answer.aors == Some(0))
             .map(|answer| Notice::EmptyRegistrar(answer.url.clone()));
+        let refusing = registrars.iter().filter(|answer| answer.is_dead);
+        let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
+        let several = registrars.iter().filter(|answer| answer.is_one_of_several);
+        let several = several.map(|answer| Notice::SeveralAddresses(answer.url.clone()));
         let dead = plan
             .entries
             .iter()
@@ -51,7 +67,12 @@ impl Notice {
             .unmatched(domains)
             .into_iter()
             .map(Notice::UnmatchedDomain);
-        empty.chain(dead).chain(unmatched).collect()
+        empty
+            .chain(refusing)
+            .chain(several)
+            .chain(dead)
+            .chain(unmatched)
+            .collect()
     }
 }
 
@@ -62,6 +83,18 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "Kamailio at {url} reports nobody, while others have users"
+                )
+            }
+            Notice::DeadRegistrar(url) => {
+                write!(
+                    f,
+                    "Kamailio at {url} refuses connections: it is taken for dead, as the others know its users"
+                )
+            }
+            Notice::SeveralAddresses(url) => {
+                write!(
+                    f,
+                    "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
                 )
             }
             Notice::DeadDomain { domain, members } => {

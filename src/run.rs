@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::second_look;
 use crate::stop::{self, Signal, Stop};
 use crate::store::Store;
+use crate::text::counted;
 
 enum Event {
     Ended(Box<Outcome>),
@@ -92,6 +93,9 @@ fn steps(
     let plan = Arc::new(Plan::new(&config.rules, sets, matches));
     outcome.notices = Notice::all(&plan, &outcome.registrars, &config.rules.scope);
     outcome.plan = Some(plan.clone());
+    if let Some(unheard) = dumps.unheard {
+        return Err(only_add(config, store, &plan, stop, outcome, unheard));
+    }
     if plan.totals.stale > 0 && config.stale == StaleUsers::Remove {
         ask::for_uptimes(config, &dumps.asked, &mut outcome.registrars)
             .map_err(Failure::nothing_changed)?;
@@ -108,7 +112,11 @@ fn steps(
     }
 
     progress.wait_for("Redis");
-    let applied = apply(config, store, &plan, stop)?;
+    let stale = match config.stale {
+        StaleUsers::Remove => plan.stale(),
+        StaleUsers::Keep => Vec::new(),
+    };
+    let applied = apply(config, store, &plan, &stale, stop)?;
     outcome.removed = applied.confirmed;
     outcome.added = applied.added;
     if applied.removed.is_empty() {
@@ -130,5 +138,47 @@ fn steps(
             outcome.rolled_back = rolled_back;
             Err(failure)
         }
+    }
+}
+
+/// Adds the missing, if that is asked for, and removes nobody: a registrar that did not answer may have users of its own.
+fn only_add(
+    config: &Config,
+    store: &mut Store,
+    plan: &Plan,
+    stop: &Stop,
+    outcome: &mut Outcome,
+    unheard: Failure,
+) -> Failure {
+    let leave_out = "if it is dead for good, leave it out of --kamailio";
+    let hint = match &unheard.hint {
+        Some(hint) => format!("{hint}; {leave_out}"),
+        None => leave_out.into(),
+    };
+    let unheard = unheard
+        .and("it may have users whom the others do not know: nobody was removed")
+        .hint(hint);
+    let allowed = guard::check_default_domain(plan).and_then(|()| {
+        let findings = Findings::new(plan, &outcome.registrars);
+        config.guard.check_additions(&findings)
+    });
+    if let Err(refusal) = allowed {
+        return unheard.and(format!("nor was anybody added: {refusal}"));
+    }
+    if config.mode != Mode::Apply {
+        return unheard;
+    }
+    match apply(config, store, plan, &[], stop) {
+        Ok(applied) => {
+            outcome.added = applied.added;
+            match applied.failure {
+                Some(failure) => Failure {
+                    exit: failure.exit,
+                    ..unheard.and(&failure)
+                },
+                None => unheard.and(format!("added {}", counted(applied.added, "user"))),
+            }
+        }
+        Err(failure) => failure,
     }
 }

@@ -55,6 +55,7 @@ pub fn look(
     let looks = Looks {
         first,
         second: &second,
+        min_uptime: config.guard.min_uptime,
         removed: removed.len(),
         returned: returned.len(),
     };
@@ -76,6 +77,9 @@ fn ask_again(
     let dumps = ask::for_dumps(config, &plan.sets);
     let mut answers = dumps.answers;
     let matches = dumps.matches?;
+    if let Some(unheard) = dumps.unheard {
+        return Err(unheard);
+    }
     ask::for_uptimes(config, &dumps.asked, &mut answers)?;
     removed.retain(|member| matches.is_online(*member));
     Ok((removed, answers))
@@ -85,6 +89,7 @@ fn ask_again(
 struct Looks<'a> {
     first: &'a [Answer],
     second: &'a [Answer],
+    min_uptime: Duration,
     removed: usize,
     /// Those of them who are registered at the second look.
     returned: usize,
@@ -93,21 +98,33 @@ struct Looks<'a> {
 impl Looks<'_> {
     /// Why the removal cannot be kept, if it cannot.
     fn doubt(&self) -> Option<String> {
+        let pairs = || self.first.iter().zip(self.second);
+        if let Some((Answer { url, .. }, _)) =
+            pairs().find(|(first, second)| first.aors.is_some() && second.aors.is_none())
+        {
+            return Some(format!(
+                "Kamailio at {url} answered at first, and refuses connections now"
+            ));
+        }
+        // Of registrars that replicate their users, one that was dead or too young at first confirms nothing.
+        let (first, second): (Vec<_>, Vec<_>) = pairs()
+            .filter(|(first, _)| first.aors.is_some() && first.is_old(self.min_uptime))
+            .unzip();
         let empty = |answer: &&Answer| answer.aors == Some(0);
-        let all_empty = |answers: &[Answer]| answers.iter().filter(empty).count() == answers.len();
-        if all_empty(self.second) && !all_empty(self.first) {
+        let all_empty = |answers: &[&Answer]| answers.iter().all(empty);
+        if all_empty(&second) && !all_empty(&first) {
             return Some("Kamailio reports nobody any more".into());
         }
         // One that was asked how long it is up may rightly have nobody: a standby.
         let unasked = |answer: &&Answer| empty(answer) && answer.uptime.is_none();
-        if !all_empty(self.second)
-            && let Some(Answer { url, .. }) = self.second.iter().find(unasked)
+        if !all_empty(&second)
+            && let Some(Answer { url, .. }) = second.iter().copied().find(unasked)
         {
             return Some(format!(
                 "Kamailio at {url} reports nobody, and --min-uptime 0s does not ask whether it has just started"
             ));
         }
-        let mut pairs = self.first.iter().zip(self.second);
+        let mut pairs = first.into_iter().zip(second);
         if let Some(doubt) = pairs.find_map(|(first, second)| of_one_registrar(first, second)) {
             return Some(doubt);
         }
@@ -172,8 +189,10 @@ mod tests {
                     since: since.into(),
                     seconds: Some(0),
                 },
-                when_asked: None,
+                when_asked: Some(Duration::ZERO),
             }),
+            is_dead: false,
+            is_one_of_several: false,
         }
     }
 
@@ -181,6 +200,7 @@ mod tests {
         Looks {
             first: &[answer(5, "a"), answer(aors[0], "b")],
             second: &[answer(5, "a"), answer(aors[1], "b")],
+            min_uptime: Duration::ZERO,
             removed,
             returned,
         }
@@ -210,6 +230,7 @@ mod tests {
             Looks {
                 first: &[unasked(first)],
                 second: &[unasked(second)],
+                min_uptime: Duration::ZERO,
                 removed: 1,
                 returned: 0,
             }
@@ -222,6 +243,7 @@ mod tests {
             Looks {
                 first: &[answer(0, "a"), unasked(5)],
                 second,
+                min_uptime: Duration::ZERO,
                 removed: 1,
                 returned: 0,
             }
@@ -231,6 +253,7 @@ mod tests {
         let empty = Looks {
             first: &[unasked(0), unasked(5)],
             second: &[unasked(0), unasked(5)],
+            min_uptime: Duration::ZERO,
             removed: 1,
             returned: 0,
         };
@@ -255,6 +278,7 @@ mod tests {
             Looks {
                 first: &[first],
                 second: &[second],
+                min_uptime: Duration::ZERO,
                 removed: 1,
                 returned: 0,
             }
@@ -269,5 +293,43 @@ mod tests {
                 .unwrap()
                 .contains("nobody")
         );
+    }
+
+    #[test]
+    fn of_replicas_only_one_that_was_old_and_answered_at_first_confirms() {
+        let old = |aors, since| Answer {
+            uptime: Some(UptimeAnswer {
+                when_asked: Some(Duration::from_secs(9)),
+                ..answer(aors, since).uptime.unwrap()
+            }),
+            ..answer(aors, since)
+        };
+        let dead = || Answer {
+            aors: None,
+            uptime: None,
+            is_dead: true,
+            ..answer(0, "")
+        };
+        let doubt = |first: [Answer; 2], second: [Answer; 2]| {
+            Looks {
+                first: &first,
+                second: &second,
+                min_uptime: Duration::from_secs(9),
+                removed: 1,
+                returned: 0,
+            }
+            .doubt()
+        };
+        let still = || old(5, "a");
+        assert_eq!(doubt([still(), dead()], [still(), dead()]), None);
+        assert_eq!(doubt([still(), dead()], [still(), answer(0, "b")]), None);
+        let young = |aors| answer(aors, "b");
+        assert_eq!(doubt([still(), young(0)], [still(), young(900)]), None);
+        for first in [[still(), still()], [still(), young(5)]] {
+            let died = doubt(first, [still(), dead()]).unwrap();
+            assert!(died.contains("refuses connections now"), "{died}");
+        }
+        let emptied = doubt([still(), dead()], [old(0, "a"), dead()]).unwrap();
+        assert!(emptied.contains("nobody any more"), "{emptied}");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kamonline::aor::UserCase;
-use kamonline::failure::Exit;
+use kamonline::failure::{Exit, Failure};
 use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
 use kamonline::plan::{Plan, Totals};
 use kamonline::users::{Aors, Sets};
@@ -55,8 +55,10 @@ prop_compose! {
 }
 
 fn plan(scenario: &Scenario) -> Result<Plan, TestCaseError> {
-    let unusable =
-        |failure: kamonline::failure::Failure| TestCaseError::reject(failure.to_string());
+    let unusable = |failure: Failure| {
+        assert!(scenario.is_unusable(), "{failure}");
+        TestCaseError::reject(failure.to_string())
+    };
     scenario.plan().map_err(unusable)
 }
 
@@ -176,7 +178,7 @@ proptest! {
         };
         let totals = Totals { members, stale, aors, missing, ..Totals::default() };
         let findings = Findings { totals, ..Findings::default() };
-        let guard = |max_removal, empty| Guard { max_removal, empty, min_uptime: Duration::ZERO };
+        let guard = |max_removal, empty| Guard { max_removal, empty, min_uptime: Duration::ZERO, one_suffices: false };
         let empty = if allow_empty { EmptyDump::Allowed } else { EmptyDump::Refused };
         let checked = guard(limit, empty).check(&findings);
 

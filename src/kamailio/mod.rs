@@ -55,7 +55,7 @@ impl Command {
 }
 
 /// Asks every registrar, several of them at the same time; what each answers, in the order given.
-pub fn each<T: Send>(registrars: &[Registrar], ask: impl Fn(&Registrar) -> T + Sync) -> Vec<T> {
+pub fn each<R: Sync, T: Send>(registrars: &[R], ask: impl Fn(&R) -> T + Sync) -> Vec<T> {
     match registrars {
         [registrar] => vec![ask(registrar)],
         _ => thread::scope(|scope| {

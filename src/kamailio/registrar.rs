@@ -1,6 +1,8 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use reqwest::Url;
@@ -91,6 +93,25 @@ impl Registrar {
             self.exchange(Command::Uptime, read)
                 .map(|(uptime, _)| uptime)
         })
+    }
+
+    /// Whether every address of it refuses a connection: nothing listens there.
+    pub fn refuses_connections(&self) -> bool {
+        let timeout = http::connect_timeout(self.deadlines.timeout);
+        let refuses = |address: &SocketAddr| {
+            TcpStream::connect_timeout(address, timeout)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
+        !addresses.is_empty() && addresses.iter().all(refuses)
+    }
+
+    /// Whether its name has several addresses of one family: other registrars, of which one is asked.
+    pub fn is_one_of_several(&self) -> bool {
+        let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
+        let distinct: BTreeSet<_> = addresses.iter().map(SocketAddr::ip).collect();
+        let v4 = distinct.iter().filter(|address| address.is_ipv4()).count();
+        v4 > 1 || distinct.len() - v4 > 1
     }
 
     fn retrying<T>(

@@ -31,6 +31,8 @@ pub struct KamailioOptions {
     pub tls: bool,
     /// User and password that HTTP Basic demands.
     pub basic_auth: Option<(String, String)>,
+    /// The port of a registrar to which it replicates its users (dmq_usrloc).
+    pub dmq_peer: Option<u16>,
     /// Seconds until usrloc purges what has expired.
     pub timer_interval: u32,
     /// Further #!define's: `ONLINE_DOMAIN="voip.ca"`.
@@ -54,6 +56,7 @@ impl Default for KamailioOptions {
             jsonrpc: false,
             tls: false,
             basic_auth: None,
+            dmq_peer: None,
             timer_interval: 1,
             defines: vec![],
         }
@@ -123,6 +126,10 @@ impl KamailioOptions {
         if let Some((mode, tables)) = database {
             define(true, format!("LAB_DB_MODE={mode}"));
             define(true, format!("LAB_DATABASE=\"text://{tables}\""));
+        }
+        if let Some(peer) = self.dmq_peer {
+            define(true, format!("LAB_DMQ=\"sip:127.0.0.1:{port}\""));
+            define(true, format!("LAB_DMQ_PEER=\"sip:127.0.0.1:{peer}\""));
         }
         define(self.big_queues, "LAB_BIG_QUEUES".into());
         define(self.jsonrpc, "WITH_ONLINE_JSONRPC".into());

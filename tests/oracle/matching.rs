@@ -160,7 +160,7 @@ impl Scenario {
     }
 
     /// Whether a registrar lacks a table, or the domains.
-    fn is_unusable(&self) -> bool {
+    pub fn is_unusable(&self) -> bool {
         self.registrars.iter().any(|registrar| {
             let has = |table: &String| registrar.contains(&Item::Table(table.clone().into()));
             let aors = self.aors(registrar);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lab::{Kamailio, KamailioOptions, Lab, temp_dir};
+use crate::lab::{Kamailio, KamailioOptions, Lab, Run, temp_dir};
 
 /// The kinds and the messages in the report, and that nothing is said of them otherwise.
 fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
@@ -22,7 +22,12 @@ fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
         .map(|notice| (part(notice, "kind"), part(notice, "message")))
         .collect();
     let metrics = std::fs::read_to_string(metrics).unwrap();
-    for kind in ["empty_registrar", "dead_domain", "unmatched_domain"] {
+    for kind in [
+        "empty_registrar",
+        "dead_registrar",
+        "dead_domain",
+        "unmatched_domain",
+    ] {
         let count = told.iter().filter(|(of, _)| of == kind).count();
         let line = format!("kamonline_notices{{kind=\"{kind}\"}} {count}\n");
         assert!(metrics.contains(&line), "no {line} in {metrics}");
@@ -84,4 +89,43 @@ fn a_domain_of_whose_members_none_is_registered_is_noted_when_it_vanishes() {
         "dead.ca: none of its 11 members is registered"
     );
     assert_eq!(notices(&lab, &[]), []);
+}
+
+#[test]
+fn a_name_with_several_addresses_is_noted() {
+    let lab = Lab::start();
+    lab.register("100@abc.voip.ca");
+    let dir = temp_dir();
+    let hosts = dir.path().join("hosts");
+    let port = lab.kamailio.address().port();
+    let redis = lab.redis.url();
+    for (further, noted) in [("127.0.0.2", true), ("::1", false)] {
+        std::fs::write(&hosts, format!("127.0.0.1 many\n{further} many\n")).unwrap();
+        // The mount is this process's own.
+        let output = std::process::Command::new("unshare")
+            .args([
+                "-rm",
+                "sh",
+                "-c",
+                "mount --bind $0 /etc/hosts && exec \"$@\"",
+            ])
+            .arg(&hosts)
+            .arg(env!("CARGO_BIN_EXE_kamonline"))
+            .args([
+                "-n",
+                "--kamailio",
+                &format!("http://many:{port}/rpc"),
+                "--redis",
+                &redis,
+            ])
+            .output()
+            .unwrap();
+        let run = Run::from(output).expect(0);
+        assert_eq!(
+            run.stdout.contains("several addresses"),
+            noted,
+            "{}",
+            run.stdout
+        );
+    }
 }

@@ -10,5 +10,6 @@ mod load;
 mod names;
 mod nobody_in_common;
 mod registrars;
+mod replicated;
 mod second_look;
 mod stopped;
