@@ -395,6 +395,28 @@ mod tests {
     }
 
     #[test]
+    fn of_replicas_one_that_is_old_and_has_users_suffices() {
+        let allows = |replicas: &[(u64, bool)]| {
+            let uptimes = replicas.iter().map(|(time, is_empty)| UpWhenAsked {
+                registrar: "http://k/rpc",
+                time: Some(Duration::from_secs(*time)),
+                is_empty: *is_empty,
+            });
+            let findings = Findings {
+                uptimes: uptimes.collect(),
+                ..Findings::default()
+            };
+            let guard = Guard {
+                one_suffices: true,
+                ..guard(MaxRemoval::Percent(50))
+            };
+            guard.check(&findings).is_ok()
+        };
+        assert!(allows(&[(119, false), (120, false)]) && allows(&[(120, false), (0, true)]));
+        assert!(!allows(&[(119, false), (0, false)]) && !allows(&[(119, false), (500, true)]));
+    }
+
+    #[test]
     fn a_refusal_names_every_flag_that_lets_the_plan_through() {
         let hint = |aors, stale, time| {
             let totals = Totals {
