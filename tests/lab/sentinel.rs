@@ -4,6 +4,7 @@ use super::ports::free_port;
 use super::process::{Process, until};
 use super::redis::{Redis, RedisOptions, redis_program};
 use super::redis_client::RedisClient;
+use std::path::Path;
 use tempfile::TempDir;
 
 pub struct Sentinels {
@@ -153,13 +154,7 @@ impl TlsSentinel {
                 master.port(),
             );
             std::fs::write(dir.path().join("sentinel.conf"), conf).unwrap();
-            let command = [
-                redis_program("server"),
-                "sentinel.conf".into(),
-                "--sentinel".into(),
-            ];
-            let ready = || client.try_command(&["PING"]).is_ok();
-            if let Some(process) = Process::start(&command, dir.path(), ready) {
+            if let Some(process) = sentinel(dir.path(), &client) {
                 return TlsSentinel {
                     _process: process,
                     port,
@@ -195,13 +190,7 @@ impl Sentinel {
             let client = RedisClient {
                 url: format!("redis://{login}127.0.0.1:{port}"),
             };
-            let command = [
-                redis_program("server"),
-                "sentinel.conf".into(),
-                "--sentinel".into(),
-            ];
-            let ready = || client.try_command(&["PING"]).is_ok();
-            if let Some(process) = Process::start(&command, dir.path(), ready) {
+            if let Some(process) = sentinel(dir.path(), &client) {
                 return Sentinel {
                     process,
                     client,
@@ -217,4 +206,11 @@ impl Sentinel {
             .ask::<Vec<String>>(&["SENTINEL", "MASTER", "mymaster"])
             .join(" ")
     }
+}
+
+/// Started with the `sentinel.conf` in a directory; None when its port was taken meanwhile.
+fn sentinel(dir: &Path, client: &RedisClient) -> Option<Process> {
+    let server = redis_program("server");
+    let command = [server, "sentinel.conf".into(), "--sentinel".into()];
+    Process::start(&command, dir, || client.try_command(&["PING"]).is_ok())
 }

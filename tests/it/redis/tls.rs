@@ -1,5 +1,7 @@
 //! TLS to both sides.
 
+use std::path::Path;
+
 use crate::lab::{
     Certificates, Kamailio, KamailioOptions, Redis, RedisOptions, Run, kamonline, kamonline_env,
 };
@@ -34,12 +36,19 @@ impl Site {
         assert_eq!(self.board(), ["100", "ghost"]);
     }
 
+    fn redis_shows(&self, certificate: &Path, key: &Path) {
+        let [certificate, key] = [certificate, key].map(|file| file.to_str().unwrap());
+        let set = ["CONFIG", "SET", "tls-cert-file", certificate];
+        self.redis
+            .command(&[&set[..], &["tls-key-file", key]].concat());
+    }
+
     pub fn board(&self) -> Vec<String> {
         self.redis.members("ONLINE:abc.voip.ca")
     }
 }
 
-pub fn option(name: &str, file: &std::path::Path) -> String {
+pub fn option(name: &str, file: &Path) -> String {
     format!("{name}={}", file.display())
 }
 
@@ -99,16 +108,8 @@ fn redis_over_tls_is_trusted_only_with_its_authority() {
 
     // What `openssl req -x509` makes unless told otherwise.
     site.redis.add("ONLINE:abc.voip.ca", "ghost");
-    let path = |path: std::path::PathBuf| path.to_str().unwrap().to_string();
-    let (own, own_key) = (path(stranger.ca()), path(stranger.ca_key()));
-    site.redis.command(&[
-        "CONFIG",
-        "SET",
-        "tls-cert-file",
-        &own,
-        "tls-key-file",
-        &own_key,
-    ]);
+    let (own, own_key) = (stranger.ca(), stranger.ca_key());
+    site.redis_shows(&own, &own_key);
     site.fails(
         (kamailio, &redis),
         &[&other],
@@ -117,15 +118,8 @@ fn redis_over_tls_is_trusted_only_with_its_authority() {
     );
 
     let old = stranger.into_version_1();
-    let (certificate, key) = (path(old.certificate()), path(old.key()));
-    site.redis.command(&[
-        "CONFIG",
-        "SET",
-        "tls-cert-file",
-        &certificate,
-        "tls-key-file",
-        &key,
-    ]);
+    let (certificate, key) = (old.certificate(), old.key());
+    site.redis_shows(&certificate, &key);
     site.fails(
         (kamailio, &redis),
         &[&other],
@@ -142,16 +136,8 @@ fn a_self_signed_certificate_is_its_own_authority() {
     };
     let site = Site::with(KamailioOptions::default(), tls);
     let own = Certificates::self_signed();
-    let path = |path: std::path::PathBuf| path.to_str().unwrap().to_string();
-    let (certificate, key) = (path(own.certificate()), path(own.key()));
-    site.redis.command(&[
-        "CONFIG",
-        "SET",
-        "tls-cert-file",
-        &certificate,
-        "tls-key-file",
-        &key,
-    ]);
+    let (certificate, key) = (own.certificate(), own.key());
+    site.redis_shows(&certificate, &key);
     let ca = option("--redis-ca", &own.certificate());
     site.run(&site.kamailio.rpc_url(), &site.redis.url(), &[&ca])
         .expect(0);
