@@ -4,6 +4,7 @@ use std::fs;
 
 use kamonline::cli::Cli;
 use kamonline::environment::Unread;
+use kamonline::notice::Notice;
 
 use crate::lab::kamonline;
 use crate::readme::{readme, readme_blocks};
@@ -20,6 +21,14 @@ fn readme_is_short() {
     let rows = readme.lines().filter(|line| line.starts_with('|'));
     for cell in rows.flat_map(|row| row.split('|')) {
         assert!(cell.trim().chars().count() <= CELL, "{cell}");
+    }
+}
+
+#[test]
+fn the_man_page_names_every_kind_of_notice() {
+    let man = fs::read_to_string(root().join("man/kamonline.1")).unwrap();
+    for kind in Notice::KINDS {
+        assert!(man.contains(kind), "{kind}");
     }
 }
 
