@@ -13,8 +13,6 @@ pub struct Answer {
     pub uptime: Option<UptimeAnswer>,
     /// It refuses connections, and the others know its users (`--replicated`).
     pub is_dead: bool,
-    /// Its name has several addresses of one family, of which one was asked.
-    pub is_one_of_several: bool,
 }
 
 pub struct UptimeAnswer {
@@ -31,7 +29,6 @@ impl Answer {
             aors: None,
             uptime: None,
             is_dead: false,
-            is_one_of_several: false,
         }
     }
 

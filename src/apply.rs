@@ -22,8 +22,7 @@ pub struct Applied {
     pub failure: Option<Failure>,
 }
 
-/// Removes the `stale`, then adds the missing if that is asked for. Nobody is removed who could not be
-/// put back.
+/// Removes the `stale`, then adds the missing if that is asked for. Nobody is removed who could not be put back.
 pub fn apply(
     config: &Config,
     store: &mut Store,

@@ -7,7 +7,7 @@ use crate::answer::{Answer, UptimeAnswer};
 use crate::config::Config;
 use crate::dump_matcher::{DumpMatcher, TOO_LARGE};
 use crate::failure::Failure;
-use crate::kamailio::{self, Dump};
+use crate::kamailio::{self, Dump, Registrar};
 use crate::text::counted;
 use crate::users::{Matches, Sets};
 
@@ -29,15 +29,14 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
         kamailio::each(&config.registrars, |registrar| {
             let dump = registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads));
             let is_dead = config.replicated && dump.is_err() && registrar.refuses_connections();
-            (dump, (is_dead, registrar.is_one_of_several()))
+            (dump, is_dead)
         })
     });
-    let (mut dumps, others): (Vec<_>, Vec<_>) = dumps.into_iter().unzip();
+    let (mut dumps, dead): (Vec<_>, Vec<_>) = dumps.into_iter().unzip();
     let mut answers: Vec<_> = config.registrars.iter().map(Answer::of).collect();
     let mut warnings = Vec::new();
-    for ((answer, dump), (is_dead, several)) in answers.iter_mut().zip(&dumps).zip(others) {
+    for ((answer, dump), is_dead) in answers.iter_mut().zip(&dumps).zip(dead) {
         answer.is_dead = is_dead;
-        answer.is_one_of_several = several;
         let Ok(dump) = dump else { continue };
         answer.server = dump.server.clone();
         answer.aors = Some(dump.output.aors);
@@ -72,6 +71,13 @@ pub fn for_dumps(config: &Config, sets: &Sets) -> Dumps {
         answers,
         warnings,
     }
+}
+
+/// The URLs whose name has several addresses, of which one is asked.
+pub fn for_several_addresses(config: &Config) -> Vec<String> {
+    let several = |registrar: &&Registrar| registrar.has_several_addresses();
+    let urls = config.registrars.iter().filter(several);
+    urls.map(|registrar| registrar.url().to_owned()).collect()
 }
 
 fn united(dumps: Vec<Result<Dump<Matches>, Failure>>, sets: &Sets) -> Result<Matches, Failure> {

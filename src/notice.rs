@@ -44,7 +44,13 @@ impl Notice {
         }]
     }
 
-    pub fn all(plan: &Plan, registrars: &[Answer], scope: &Scope) -> Vec<Self> {
+    /// `several` are the URLs whose name has several addresses.
+    pub fn all(
+        plan: &Plan,
+        registrars: &[Answer],
+        several: Vec<String>,
+        scope: &Scope,
+    ) -> Vec<Self> {
         let others = plan.totals.aors > 0;
         let empty = registrars
             .iter()
@@ -52,8 +58,7 @@ impl Notice {
             .map(|answer| Notice::EmptyRegistrar(answer.url.clone()));
         let refusing = registrars.iter().filter(|answer| answer.is_dead);
         let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
-        let several = registrars.iter().filter(|answer| answer.is_one_of_several);
-        let several = several.map(|answer| Notice::SeveralAddresses(answer.url.clone()));
+        let several = several.into_iter().map(Notice::SeveralAddresses);
         let dead = plan
             .entries
             .iter()

@@ -91,7 +91,9 @@ fn steps(
     let matches = dumps.matches.map_err(Failure::nothing_changed)?;
 
     let plan = Arc::new(Plan::new(&config.rules, sets, matches));
-    outcome.notices = Notice::all(&plan, &outcome.registrars, &config.rules.scope);
+    let several = ask::for_several_addresses(config);
+    let scope = &config.rules.scope;
+    outcome.notices = Notice::all(&plan, &outcome.registrars, several, scope);
     outcome.plan = Some(plan.clone());
     if let Some(unheard) = dumps.unheard {
         return Err(only_add(config, store, &plan, stop, outcome, unheard));

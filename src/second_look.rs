@@ -192,7 +192,6 @@ mod tests {
                 when_asked: Some(Duration::ZERO),
             }),
             is_dead: false,
-            is_one_of_several: false,
         }
     }
 

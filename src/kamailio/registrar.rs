@@ -64,7 +64,7 @@ impl Registrar {
         self.url.as_str()
     }
 
-    /// Asks for the dump, and has a listener visit all of it.
+    /// Asks for the dump, and shows all of it to a visitor.
     pub fn dump<V: DumpVisitor>(&self, begin: impl Fn() -> V) -> Result<Dump<V::Output>, Failure> {
         self.retrying(Command::Dump, || {
             let asked = Instant::now();
@@ -107,7 +107,7 @@ impl Registrar {
     }
 
     /// Whether its name has several addresses of one family: other registrars, of which one is asked.
-    pub fn is_one_of_several(&self) -> bool {
+    pub fn has_several_addresses(&self) -> bool {
         let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
         let distinct: BTreeSet<_> = addresses.iter().map(SocketAddr::ip).collect();
         let v4 = distinct.iter().filter(|address| address.is_ipv4()).count();
