@@ -189,7 +189,7 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
     }
     for (name, value) in [
         ("KAMONLINE_OPTS", "-n"),
-        ("KAMONLINE_VERSION", "0.1.0"),
+        ("KAMONLINE_VERSION", "0.2.0"),
         ("KAMONLINE_GENERATE", "man"),
         ("KAMONLINE_HELP", "1"),
         ("KAMONLINE_IMAGE", ""),
