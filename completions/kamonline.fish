@@ -2,34 +2,34 @@ complete -c kamonline -l generate -d 'Print the man page, or the completions of 
 bash\t''
 zsh\t''
 fish\t''"
-complete -c kamonline -l kamailio -d 'Where to ask; repeatable' -r
-complete -c kamonline -l rpc -d 'How to ask' -r -f -a "xhttp_rpc\t'A page, from the module xhttp_rpc: GET ROOT/ul/ul.dump?arg=brief'
+complete -c kamonline -l kamailio -d 'A registrar; repeatable' -r
+complete -c kamonline -l rpc -d 'Module that answers in Kamailio' -r -f -a "xhttp_rpc\t'A page, from the module xhttp_rpc: GET ROOT/ul/ul.dump?arg=brief'
 jsonrpc\t'JSON-RPC 2.0, from the module jsonrpcs: POST'"
 complete -c kamonline -l table -d 'Count only this usrloc table; repeatable [default: all]' -r
 complete -c kamonline -l kamailio-ca -d 'Trust only the root certificates in this PEM file' -r -F
 complete -c kamonline -l kamailio-cert -d 'Certificate to show to a Kamailio that demands one' -r -F
 complete -c kamonline -l kamailio-key -d 'Key of that certificate' -r -F
 complete -c kamonline -l kamailio-password-file -d 'HTTP Basic password of the user in the URL' -r -F
-complete -c kamonline -l redis -d 'Where the sets are' -r
+complete -c kamonline -l redis -d 'Redis that holds the sets' -r
 complete -c kamonline -l redis-sentinel -d 'The URLs (repeat --redis) are sentinels of this master' -r
 complete -c kamonline -l redis-ca -d 'Trust only the root certificates in this PEM file' -r -F
 complete -c kamonline -l redis-cert -d 'Certificate to show to a Redis that demands one' -r -F
 complete -c kamonline -l redis-key -d 'Key of that certificate' -r -F
-complete -c kamonline -l redis-password-file -d 'Password, of the ACL user in the URL if it has one' -r -F
+complete -c kamonline -l redis-password-file -d 'Password for Redis, of the ACL user in the URL if there is one' -r -F
 complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
 complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r
 complete -c kamonline -l exclude-domain -d 'Not the domains that this matches whole; repeatable' -r
 complete -c kamonline -l exclude-user -d 'Leave alone the users whom this matches whole; repeatable' -r
 complete -c kamonline -l default-domain -d 'Domain of every AoR, for registrars with use_domain 0' -r
-complete -c kamonline -l max-removal -d 'Refuse to remove more: a count, or a share of members' -r
+complete -c kamonline -l max-removal -d 'Most removals: a count, or a share of members' -r
 complete -c kamonline -l min-uptime -d 'Remove nobody before each Kamailio has been up so long' -r
-complete -c kamonline -l settle -d 'Wait before the second look at who was removed' -r
-complete -c kamonline -l timeout -d 'For each HTTP exchange, Redis connect and Redis reply' -r
-complete -c kamonline -l retries -d 'Further tries after a refused or broken connection' -r
-complete -c kamonline -l format -d 'How to report on standard output' -r -f -a "text\t''
+complete -c kamonline -l settle -d 'Wait between the last removal and the second look' -r
+complete -c kamonline -l timeout -d 'Longest wait for a server' -r
+complete -c kamonline -l retries -d 'Retries after a refused or broken connection' -r
+complete -c kamonline -l format -d 'Form of the report on standard output' -r -f -a "text\t''
 json\t''"
 complete -c kamonline -l metrics-file -d 'Prometheus metrics, for node_exporter\'s textfile collector' -r -F
-complete -c kamonline -l color -d 'When to use colour; NO_COLOR is heeded' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c kamonline -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t''
 never\t''"
 complete -c kamonline -l replicated -d 'The registrars replicate their users to each other'
@@ -38,7 +38,7 @@ complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registr
 complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'
 complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'
 complete -c kamonline -l add-missing -d 'Also add the users who are registered and in no set'
-complete -c kamonline -l keep-stale -d 'With --add-missing: remove nobody; stale users are reported'
+complete -c kamonline -l keep-stale -d 'With --add-missing: remove nobody, only report the stale'
 complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody, or no member of any set'
 complete -c kamonline -s q -l quiet -d 'Say nothing when all is in sync'
 complete -c kamonline -s v -l verbose -d 'Show every domain, and every user of those with a discrepancy'

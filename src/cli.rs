@@ -35,26 +35,27 @@ pub struct Cli {
     )]
     pub generate: Option<Generate>,
 
-    /// Where to ask; repeatable
+    /// A registrar; repeatable
     ///
     /// A TCP port on which Kamailio listens, and the root of xhttp_rpc, or with --rpc jsonrpc the path at which kamailio.cfg
-    /// calls jsonrpc_dispatch(). http:// or https://; http://USER@... for HTTP Basic. Of several registrars all are asked,
-    /// and a user is online when one of them has them.
+    /// calls jsonrpc_dispatch(). http:// or https://; http://USER@... for HTTP Basic. kamonline asks all registrars; a user is
+    /// online when one of them has them.
     #[arg(help_heading = KAMAILIO, long, value_name = "URL", default_value = "http://127.0.0.1:5060/rpc")]
     pub kamailio: Vec<String>,
 
     /// The registrars replicate their users to each other
     ///
-    /// With dmq_usrloc; not with a shared database: usrloc reads it only at its start (db_mode 1, 2), or dumps nobody (3). A
-    /// registrar that refuses connections is dead, and the others suffice; so does one older than --min-uptime. While one
-    /// cannot be asked for another reason, nobody is removed. A firewall must drop, not reject: that looks dead.
+    /// For dmq_usrloc. A registrar that refuses connections counts as dead, and the others suffice; when one is younger than
+    /// --min-uptime, an older one suffices. When a registrar does not answer for another reason, nobody is removed. A
+    /// firewall between them must drop packets: if it rejects them, the registrar looks dead. It is not for a shared database:
+    /// usrloc reads that only at its start (db_mode 1 and 2), or dumps nobody (db_mode 3).
     #[arg(help_heading = KAMAILIO, long)]
     pub replicated: bool,
 
-    /// How to ask
+    /// Module that answers in Kamailio
     ///
     /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers
-    /// busy for some 12 s.
+    /// busy for some 12 s, and from 5.8 on they need tcp_msg_read_timeout=120 in kamailio.cfg.
     #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, default_value = "xhttp_rpc")]
     pub rpc: Rpc,
 
@@ -84,26 +85,26 @@ pub struct Cli {
 
     /// HTTP Basic password of the user in the URL
     ///
-    /// The first line of the file. It goes before a password in the URL, and is the same for every registrar.
+    /// The first line of the file. It goes before a password in the URL. All registrars have the same.
     #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
     pub kamailio_password_file: Option<PathBuf>,
 
-    /// Where the sets are
+    /// Redis that holds the sets
     ///
     /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, unix:///PATH[?db=N&pass=PASSWORD]. Repeat it for
-    /// the nodes of a cluster, or the sentinels: one that answers is enough.
+    /// nodes of a cluster or for sentinels: one that answers is enough.
     #[arg(help_heading = REDIS, long, value_name = "URL", default_value = "redis://127.0.0.1:6379/0")]
     pub redis: Vec<String>,
 
     /// The URLs (repeat --redis) are nodes of a Redis Cluster
     ///
-    /// The other nodes are found by themselves.
+    /// kamonline finds the other nodes through them.
     #[arg(help_heading = REDIS, long, conflicts_with = "redis_sentinel")]
     pub redis_cluster: bool,
 
     /// The URLs (repeat --redis) are sentinels of this master
     ///
-    /// The master's address is asked of them at each run.
+    /// kamonline asks them for its address at each run.
     #[arg(help_heading = REDIS, long, value_name = "MASTER")]
     pub redis_sentinel: Option<String>,
 
@@ -126,7 +127,7 @@ pub struct Cli {
     #[arg(help_heading = REDIS, long, value_name = "FILE")]
     pub redis_key: Option<PathBuf>,
 
-    /// Password, of the ACL user in the URL if it has one
+    /// Password for Redis, of the ACL user in the URL if there is one
     ///
     /// The first line of the file. It goes before a password in the URL.
     #[arg(help_heading = REDIS, long, value_name = "FILE")]
@@ -152,8 +153,8 @@ pub struct Cli {
 
     /// Leave alone the users whom this matches whole; repeatable
     ///
-    /// Neither removed, nor added, nor counted: trunks, probes, members of other applications. Without regard to case, unless
-    /// --case-sensitive. A name is matched as Redis or Kamailio holds it, and %-unescaped.
+    /// For trunks, probes, members of other applications: they are neither removed, nor added, nor counted. Without regard to
+    /// case, unless --case-sensitive. The pattern may match a name as Redis or Kamailio holds it, or %-unescaped.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub exclude_user: Vec<String>,
 
@@ -177,81 +178,81 @@ pub struct Cli {
 
     /// With --dry-run: exit with 4 when there is a discrepancy
     ///
-    /// Of either kind: a stale user, or a missing one.
+    /// A discrepancy is a stale user or a missing one.
     #[arg(help_heading = RUN, long, requires = "dry_run")]
     pub exit_code: bool,
 
     /// Also add the users who are registered and in no set
     ///
-    /// Without it they are reported.
+    /// Without it, the report shows them.
     #[arg(help_heading = RUN, long)]
     pub add_missing: bool,
 
-    /// With --add-missing: remove nobody; stale users are reported
+    /// With --add-missing: remove nobody, only report the stale
     ///
-    /// For the first weeks of a careful owner. --max-removal, --min-uptime and the second look have nothing to do then; Redis and
-    /// Kamailio that have nobody in common are still refused. Without --add-missing it is for --dry-run only.
+    /// For the first weeks. --max-removal, --min-uptime and the second look have nothing to do then; a run is still refused when
+    /// Redis and Kamailio have nobody in common. Without --add-missing it goes with --dry-run only.
     #[arg(help_heading = RUN, long)]
     pub keep_stale: bool,
 
-    /// Refuse to remove more: a count, or a share of members
+    /// Most removals: a count, or a share of members
     ///
-    /// 500 is a count; 50% is a share of the members of all sets in scope. A share above 0% lets up to 10 go whatever they are
-    /// a share of. A plan that is refused is refused as a whole.
+    /// 500 is a count; 50% is a share of the members of all sets in scope. Under a share above 0%, up to 10 removals always pass.
+    /// A run that would remove more is refused as a whole.
     #[arg(help_heading = RUN, long, value_name = "N|N%", default_value = "50%")]
     pub max_removal: String,
 
     /// Accept that Kamailio reports nobody, or no member of any set
     ///
-    /// Otherwise refused while there are members: a Kamailio that was just restarted knows nobody yet, and Redis and Kamailio
-    /// have nobody in common when --prefix or the registrar is wrong, or members are written in another form.
+    /// Without it, both are refused while the sets have members: a Kamailio that was just restarted knows nobody yet; and Redis
+    /// and Kamailio have nobody in common when --prefix or the registrar is wrong, or members are written in another form.
     #[arg(help_heading = RUN, long)]
     pub allow_empty: bool,
 
     /// Remove nobody before each Kamailio has been up so long
     ///
-    /// As 30s, 2m; 0s does not ask. It must be longer than Kamailio takes to load its users: until then a dump is whole and
-    /// not true. Asked only when somebody would be removed.
+    /// As 30s, 2m; 0s does not ask. It must be longer than Kamailio takes to load its users: until then its dump lacks some of
+    /// them. kamonline asks only when it would remove somebody.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub min_uptime: Duration,
 
-    /// Wait before the second look at who was removed
+    /// Wait between the last removal and the second look
     ///
     /// As 500ms, 1s, 1m. Only a run that removed somebody waits. What the second look does not confirm is put back.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
-    /// For each HTTP exchange, Redis connect and Redis reply
+    /// Longest wait for a server
     ///
-    /// As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by then, however long its answer is. All sets together
-    /// may take 20 times as long to read.
+    /// For each HTTP exchange, Redis connect and Redis reply. As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by then, however long its answer is. To read all sets may
+    /// take 20 times as long.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 
-    /// Further tries after a refused or broken connection
+    /// Retries after a refused or broken connection
     ///
-    /// After 200 ms, then twice as long each time, up to 2 s. Never after an answer that refuses, nor after a time-out: either
-    /// may mean that Kamailio is short of memory, and asking again would make it worse. A cluster, or sentinels, may put
-    /// another master in the place of a dead one: unless N is 0, that is waited for, as long as --timeout.
+    /// After 200 ms, then twice as long each time, up to 2 s. kamonline never retries after an answer that refuses, nor after a
+    /// time-out: either may mean that Kamailio is short of memory, and asking again would make it worse. A cluster, or
+    /// sentinels, may put another master in the place of a dead one: unless N is 0, kamonline waits for that up to --timeout.
     #[arg(help_heading = RUN, long, value_name = "N", default_value_t = 2)]
     pub retries: u32,
 
-    /// How to report on standard output
+    /// Form of the report on standard output
     ///
-    /// json prints one object, also when the run fails. Errors in words are on standard error with either.
+    /// json prints one object, also when the run fails. Standard error has the errors in words with either.
     #[arg(help_heading = REPORT, long, value_name = "text|json", value_enum, hide_possible_values = true, default_value = "text")]
     pub format: Format,
 
     /// Prometheus metrics, for node_exporter's textfile collector
     ///
-    /// The name must end with .prom. Written whole at the end of each run, failed and dry ones too; the directory must be
-    /// writable, as a new file takes the old one's place.
+    /// The name must end with .prom. kamonline writes the file whole at the end of each run, failed and dry ones too, and needs
+    /// a writable directory, as a new file takes the old one's place.
     #[arg(help_heading = REPORT, long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
 
     /// Say nothing when all is in sync
     ///
-    /// Warnings and errors are always said.
+    /// Warnings and errors are always printed.
     #[arg(help_heading = REPORT, short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
@@ -261,7 +262,7 @@ pub struct Cli {
     #[arg(help_heading = REPORT, short, long)]
     pub verbose: bool,
 
-    /// When to use colour; NO_COLOR is heeded
+    /// When to use colour
     ///
     /// auto: on a terminal, unless the environment variable NO_COLOR is set.
     #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value = "auto")]

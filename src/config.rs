@@ -142,7 +142,7 @@ impl Config {
             }
             let hint = failure.hint.clone().unwrap_or_default();
             let variable = option.to_uppercase().replace('-', "_");
-            failure.hint(format!("KAMONLINE_{variable} is split at every comma: one that is part of an element is {comma}. {hint}"))
+            failure.hint(format!("write a comma that is part of an element as {comma}: KAMONLINE_{variable} is split at every comma; {hint}"))
         };
         let split_pattern = |failure: Failure| {
             let message = failure.to_string();
@@ -258,7 +258,7 @@ fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
             "--metrics-file {}: the name does not end with .prom",
             file.display()
         ))
-        .hint("it takes a file in the directory of node_exporter's --collector.textfile.directory, which reads *.prom")),
+        .hint("name a file in the directory of node_exporter's --collector.textfile.directory, which reads *.prom")),
     }
 }
 

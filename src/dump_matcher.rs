@@ -16,8 +16,7 @@ const BATCH: usize = 256;
 const WAITING: usize = 16;
 
 /// The hint for dumps with more users than are kept.
-pub const TOO_LARGE: &str =
-    "that is no registrar of a site: look at what this Kamailio's usrloc holds";
+pub const TOO_LARGE: &str = "look at what this Kamailio's usrloc holds: no site has so many users";
 
 /// Matches the AoRs of one dump with the sets.
 pub struct DumpMatcher<'scope> {
@@ -142,7 +141,7 @@ impl DumpVisitor for DumpMatcher<'_> {
                 "it has no usrloc table named {absent}; its tables: {}",
                 there.join(", ")
             ))
-            .hint("the name is the first argument of save() in kamailio.cfg"));
+            .hint("give --table the first argument of save() in kamailio.cfg"));
         }
         if self.without_at * 2 > self.aors {
             return Err(Failure::new(format!(

@@ -193,7 +193,7 @@ impl<'a> Setting<'a> {
         parts.pop_if(|last: &mut OsString| last.is_empty() && text.contains(','));
         if parts.is_empty() || parts.contains(&OsString::new()) {
             return Err(Failure::usage(format!("{variable} has an empty element"))
-                .hint("it is a list that is split at every comma"));
+                .hint("write each element between two commas"));
         }
         Self::new(option, Some(variable), parts)
     }
@@ -298,7 +298,7 @@ fn resembled(command: &Command, name: &str) -> Option<String> {
 fn misspelt(name: &str, option: &str) -> Failure {
     let right = format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"));
     Failure::usage(format!("{name} is no setting of kamonline")).hint(format!(
-        "{right} is: rename it, or remove it from the environment"
+        "rename it to {right}, or remove it from the environment"
     ))
 }
 

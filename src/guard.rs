@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::answer::Answer;
 use crate::failure::Failure;
+use crate::findings::{Example, Findings, UpWhenAsked};
 use crate::plan::{Plan, Totals};
 use crate::text::{Shown, counted};
 
@@ -38,31 +38,6 @@ pub enum MaxRemoval {
 pub enum EmptyDump {
     Refused,
     Allowed,
-}
-
-/// What the guard looks at.
-#[derive(Default)]
-pub struct Findings<'a> {
-    pub totals: Totals,
-    /// Those that were asked how long they have been up.
-    pub uptimes: Vec<UpWhenAsked<'a>>,
-    /// A stale member and a missing user, where there are both.
-    pub example: Option<Example>,
-}
-
-/// How long a registrar had been up when its dump was asked for.
-pub struct UpWhenAsked<'a> {
-    pub registrar: &'a str,
-    /// None is one that makes no sense: Kamailio's clock was set back, or what it says is no number.
-    pub time: Option<Duration>,
-    /// It reports nobody, while others have users.
-    pub is_empty: bool,
-}
-
-pub struct Example {
-    pub member: String,
-    pub key: String,
-    pub aor: String,
 }
 
 /// One reason to refuse.
@@ -145,8 +120,8 @@ impl Guard {
                 "Kamailio reports nobody, while Redis has {}: refused, to keep the board from being emptied",
                 counted(members, "member")
             ),
-            hint: "was Kamailio just restarted, is its usrloc in db_mode 3 (nothing in memory), or is --table wrong? \
-                   If nobody is online indeed"
+            hint: "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 (nothing in memory), and \
+                   --table. If nobody is online indeed"
                 .into(),
             flag: Some("--allow-empty".into()),
         })
@@ -178,8 +153,8 @@ impl Guard {
                 counted(missing, "registered user"),
                 example.unwrap_or_default()
             ),
-            hint: "compare the two: is --prefix wrong, is this another site's registrar, or does kamailio.cfg write \
-                   members in another form (100@abc.voip.ca, sip:100)? If all members are gone indeed, and those who \
+            hint: "compare the two: --prefix may be wrong, this may be another site's registrar, or kamailio.cfg may write \
+                   members in another form (100@abc.voip.ca, sip:100). If all members are gone indeed, and those who \
                    are registered were never added"
                 .into(),
             flag: Some("--allow-empty".into()),
@@ -197,8 +172,8 @@ impl Guard {
                 counted(members, "member"),
                 self.max_removal
             ),
-            hint: "was Kamailio just restarted, is a registrar missing among the --kamailio URLs, or --prefix, --table \
-                   or --case-sensitive wrong? See who it is with --dry-run -v; if they are gone indeed"
+            hint: "see who it is with --dry-run -v. Kamailio may have been restarted, a registrar may be missing among the \
+                   --kamailio URLs, or --prefix, --table or --case-sensitive may be wrong. If they are gone indeed"
                 .into(),
             flag: Some(format!("--max-removal {stale}")),
         })
@@ -219,45 +194,6 @@ fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
     Err(match flags.is_empty() {
         true => refusal.hint(hint),
         false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
-    })
-}
-
-impl<'a> Findings<'a> {
-    pub fn new(plan: &Plan, registrars: &'a [Answer]) -> Self {
-        let uptimes = registrars.iter().filter_map(|answer| {
-            let uptime = answer.uptime.as_ref()?;
-            Some(UpWhenAsked {
-                registrar: &answer.url,
-                time: uptime.when_asked,
-                is_empty: answer.aors == Some(0) && plan.totals.aors > 0,
-            })
-        });
-        Self {
-            totals: plan.totals,
-            uptimes: uptimes.collect(),
-            example: example(plan),
-        }
-    }
-}
-
-/// Of one key, if there is one that has both.
-fn example(plan: &Plan) -> Option<Example> {
-    let of_both = || {
-        plan.entries
-            .iter()
-            .find(|entry| !entry.stale.is_empty() && !entry.missing.is_empty())
-    };
-    let stale = of_both().or_else(|| plan.entries.iter().find(|entry| !entry.stale.is_empty()))?;
-    let missing =
-        of_both().or_else(|| plan.entries.iter().find(|entry| !entry.missing.is_empty()))?;
-    Some(Example {
-        member: Shown(plan.sets.member(*stale.stale.first()?)).to_string(),
-        key: Shown(&stale.key).to_string(),
-        aor: format!(
-            "{}@{}",
-            Shown(plan.missing(*missing.missing.first()?)),
-            Shown(&missing.domain)
-        ),
     })
 }
 

@@ -6,7 +6,7 @@
 //! 2. [`ask`] has every registrar of [`kamailio`] print its dump (D1). It is proved whole, and a [`dump_matcher`] matches
 //!    its AoRs with the sets, which [`users`] keeps.
 //! 3. [`plan`] says who is stale (R - D1) and who is missing (D1 - R).
-//! 4. [`guard`] refuses a plan that looks like a broken source or a wrong setting.
+//! 4. [`guard`] refuses a plan whose [`findings`] look like a broken source or a wrong setting.
 //! 5. [`mod@apply`] removes the stale and adds the missing.
 //! 6. [`second_look`] asks again (D2); [`mod@apply`] puts back who is in D2, or everyone when it cannot confirm.
 //!
@@ -48,6 +48,7 @@ pub mod dump;
 pub mod dump_matcher;
 pub mod environment;
 pub mod failure;
+pub mod findings;
 pub mod guard;
 pub mod kamailio;
 pub mod limits;

@@ -23,7 +23,7 @@ impl Password {
         let text = fs::read_to_string(file).map_err(|error| match error.kind() {
             // Its name is not told: it may be the password itself.
             ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
-                .hint("it takes the name of a file whose first line is the password"),
+                .hint("give the name of a file whose first line is the password"),
             _ => unusable(&error),
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -40,7 +40,7 @@ impl Password {
     /// What to look at when a server does not accept it.
     pub fn doubt(text: &str) -> &'static str {
         match text.ends_with(char::is_whitespace) {
-            true => "; the password ends with a space: does it?",
+            true => "; the password as given ends with a space",
             false => "",
         }
     }

@@ -12,7 +12,8 @@ use crate::apply::apply;
 use crate::ask;
 use crate::config::{Config, Mode, StaleUsers};
 use crate::failure::Failure;
-use crate::guard::{self, Findings};
+use crate::findings::Findings;
+use crate::guard;
 use crate::notice::Notice;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -152,7 +153,7 @@ fn only_add(
     outcome: &mut Outcome,
     unheard: Failure,
 ) -> Failure {
-    let leave_out = "if it is dead for good, leave it out of --kamailio";
+    let leave_out = "leave it out of --kamailio, if it is dead for good";
     let hint = match &unheard.hint {
         Some(hint) => format!("{hint}; {leave_out}"),
         None => leave_out.into(),

@@ -89,7 +89,7 @@ fn whole(option: &str, patterns: &[String], case: UserCase) -> Result<Option<Reg
     let compile = |patterns: &[String]| {
         RegexSetBuilder::new(patterns).case_insensitive(case == UserCase::Ignored).unicode(false).build().map_err(|error| {
             Failure::usage(format!("{option}: {}", error.to_string().lines().last().unwrap_or_default()))
-                .hint("the syntax is that of https://docs.rs/regex, for instance (abc|xyz)\\.voip\\.ca")
+                .hint("write it as https://docs.rs/regex describes, for instance (abc|xyz)\\.voip\\.ca")
         })
     };
     compile(patterns)?;

@@ -61,8 +61,7 @@ pub fn look(
     };
     match looks.doubt() {
         Some(doubt) => Err(in_second_look(Failure::new(doubt).hint(
-            "the next run tries again; --min-uptime longer than Kamailio takes to load its users keeps a run from \
-             removing anybody meanwhile",
+            "let the next run try again; raise --min-uptime above the time that Kamailio takes to load its users",
         ))),
         None => Ok(returned),
     }

@@ -54,7 +54,7 @@ pub fn without_number(error: &dyn std::error::Error) -> String {
 /// What the system's resolver says of a name, and what to do then.
 pub const NO_SUCH_NAME: &str = "failed to lookup address information";
 pub const CHECK_THE_NAME: &str =
-    "is it right? getent hosts NAME asks as kamonline does: /etc/hosts, then DNS";
+    "check it with getent hosts NAME, which asks as kamonline does: /etc/hosts, then DNS";
 
 /// `1 user`, `2 users`.
 pub fn counted(count: usize, noun: &str) -> String {

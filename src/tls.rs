@@ -48,7 +48,7 @@ impl Options<'_> {
                 "--{server}-{option} is given, and no URL of --{server} is with TLS"
             ))
             .hint(format!(
-                "{scheme} is with TLS; without it, leave out --{server}-{option}"
+                "use {scheme} for TLS, or leave out --{server}-{option}"
             )));
         }
         let roots = self.ca.map(|file| self.roots(file)).transpose()?;
@@ -69,9 +69,7 @@ impl Options<'_> {
                 return Err(Failure::usage(format!(
                     "--{server}-{one} is given without --{server}-{other}"
                 ))
-                .hint(
-                    "a certificate and its key go together: two PEM files, or one that holds both",
-                ));
+                .hint("give both: two PEM files, or one that holds the certificate and its key"));
             }
         };
         Ok((Tls { server, roots, own }, warning))
@@ -122,7 +120,7 @@ impl Options<'_> {
         let chain = self.certificates("cert", cert, &own.certificate)?;
         let no_key = |_| {
             self.unusable("key", key, "holds no private key in PEM")
-                .hint("one with a passphrase cannot be used: openssl pkey -in KEY -out FILE takes the passphrase off")
+                .hint("take its passphrase off, if it has one: openssl pkey -in KEY -out FILE")
         };
         let parsed = PrivateKeyDer::from_pem_slice(&own.key).map_err(no_key)?;
         let provider = rustls::crypto::ring::default_provider();
@@ -155,7 +153,7 @@ impl Options<'_> {
             return Err(Failure::usage(format!(
                 "--{server}: the root certificates of this system cannot be read ({error})"
             ))
-            .hint("SSL_CERT_FILE and SSL_CERT_DIR in the environment must name a file and a directory that can be read; without them it is /etc/ssl/certs or the like"));
+            .hint("let SSL_CERT_FILE and SSL_CERT_DIR in the environment name a file and a directory that can be read, or unset them: then it is /etc/ssl/certs or the like"));
         }
         if has_others || !system.certs.is_empty() {
             return Ok(());
@@ -177,7 +175,7 @@ impl Tls {
             rustls::Error::InvalidCertificate(why) => self.untrusted(why, peer),
             rustls::Error::AlertReceived(alert) => self.rejected(*alert, peer),
             rustls::Error::InvalidMessage(_) => failure("what answers does not speak TLS")
-                .hint("rediss:// and https:// are with TLS, redis:// and http:// are without it"),
+                .hint("use redis:// or http:// for a port without TLS"),
             other => failure(&format!(
                 "TLS failed ({})",
                 Shown(other.to_string().as_bytes())
@@ -193,7 +191,7 @@ impl Tls {
         let words = why.to_string();
         if words.contains("CaUsedAsEndEntity") {
             return failure("it is that of an authority, CA:TRUE").hint(format!(
-                "a server needs one that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...); --{server}-ca FILE takes the root that signed it, or itself"
+                "give the server a certificate that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...), and --{server}-ca FILE the root that signed it, or itself"
             ));
         }
         if is_of_version_1(why) {
@@ -216,7 +214,7 @@ impl Tls {
         let failure = |what: &str| Failure::new(what).context(peer);
         if self.own.is_some() {
             return failure(&format!("it does not accept the certificate of --{server}-cert ({alert:?})")).hint(
-                "it must be valid, and signed by an authority that the server trusts: tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
+                "give one that is valid, and signed by an authority that the server trusts: tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
             );
         }
         let demands = failure("it demands a certificate of its clients");
@@ -231,7 +229,7 @@ impl Tls {
     pub fn how_to_show_one(&self) -> String {
         let server = self.server;
         format!(
-            "if it demands a certificate of its clients, give one that it trusts with --{server}-cert FILE and --{server}-key FILE"
+            "give a certificate that it trusts with --{server}-cert FILE and --{server}-key FILE, if it demands one of its clients"
         )
     }
 }
@@ -241,7 +239,8 @@ fn is_of_version_1(why: &CertificateError) -> bool {
     why.to_string().contains("UnsupportedCertVersion")
 }
 
-const VERSION_3: &str = "openssl x509 -req makes version 3 with -extfile FILE, where the file says basicConstraints=CA:FALSE";
+const VERSION_3: &str =
+    "make it with openssl x509 -req -extfile FILE, where the file says basicConstraints=CA:FALSE";
 
 /// The error of the TLS library behind another one. An `io::Error` and an `Arc` hold it where `source` does not lead.
 pub fn error_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use kamonline::aor::UserCase;
 use kamonline::failure::{Exit, Failure};
-use kamonline::guard::{EmptyDump, Findings, Guard, MaxRemoval};
+use kamonline::findings::Findings;
+use kamonline::guard::{EmptyDump, Guard, MaxRemoval};
 use kamonline::plan::{Plan, Totals};
 use kamonline::users::{Aors, Sets};
 use oracle::Item;

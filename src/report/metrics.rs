@@ -28,16 +28,13 @@ pub fn write(outcome: &Outcome, file: &Path) -> Result<(), Failure> {
         replace(file, &text(outcome, &last_success))
     };
     written().map_err(|error: io::Error| {
-        Failure::new(format!(
-            "its metrics could not be written: {}: {}",
-            file.display(),
-            without_number(&error)
-        ))
-        .and("a file that is there is as it was")
-        .hint(
-            "the directory of --metrics-file must exist, the disk must have room, and the user who runs kamonline must \
-             be allowed to write into it: a new file takes the old one's place",
-        )
+        Failure::new(without_number(&error))
+            .context(format!("cannot write the metrics to {}", file.display()))
+            .and("a file that was there is unchanged")
+            .hint(
+                "see that the directory exists, that its disk has room, and that the user who runs kamonline may write into \
+                 it: a new file takes the old one's place",
+            )
     })
 }
 

@@ -7,9 +7,6 @@ mod text;
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::anyhow;
-
-use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::style::{Color, Format, Style};
 
@@ -18,11 +15,9 @@ pub fn keep_metrics(outcome: &mut Outcome, file: &Path) {
     let Err(trouble) = metrics::write(outcome, file) else {
         return;
     };
-    if outcome.failure.is_some() {
-        outcome.warnings.push(trouble.to_string());
-    } else {
-        let cause = anyhow!("the run is done, but {:#}", trouble.cause);
-        outcome.failure = Some(Failure { cause, ..trouble });
+    match outcome.failure {
+        Some(_) => outcome.warnings.push(trouble.to_string()),
+        None => outcome.failure = Some(trouble.and("the run itself is done")),
     }
 }
 

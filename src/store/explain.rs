@@ -10,12 +10,13 @@ use crate::failure::Failure;
 use crate::text::{CHECK_THE_NAME, Shown};
 
 /// Hints that fit more than one error.
-const NO_PASSWORD: &str = "put it into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
+const NO_PASSWORD: &str = "put the password into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
 const WRONG_PASSWORD: &str =
-    "see --redis-password-file, and the user in the URL; ACL LIST in redis-cli shows who there is";
-const TLS: &str = "rediss:// is with TLS, redis:// is without it";
-const SOMETHING_ELSE: &str = "is that a Redis? Something in between may change what it says";
-const NO_BOARD: &str = "that is no presence board: look at what the sets under --prefix hold";
+    "check --redis-password-file and the user in the URL; ACL LIST in redis-cli shows the users";
+const TLS: &str = "use rediss:// with TLS, and redis:// without it";
+const SOMETHING_ELSE: &str =
+    "check that this is a Redis, and that nothing in between changes its replies";
+const NO_BOARD: &str = "look at what the sets under --prefix hold: no presence board is so large";
 
 pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failure {
     let topology = &servers.topology;
@@ -46,32 +47,32 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
                 false => TLS.to_owned(),
             };
             failure(&format!("the connection broke ({words})"))
-                .hint(format!("does it run stably? And {what_else}"))
+                .hint(format!("see in its log why it closed the connection; {what_else}"))
         }
-        Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("whoever runs kamonline must be in the group that the socket belongs to (unixsocketperm in redis.conf)"),
+        Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("add the user who runs kamonline to the group of the socket (unixsocketperm in redis.conf)"),
         Error::Tls(error) => over_tls(&error, &peer, servers),
         Error::Foreign => failure("what answers does not speak the protocol of Redis")
-            .hint(format!("is the address right? And {TLS}")),
+            .hint(format!("check the address; {TLS}")),
         Error::NoRoute(words) => failure(&words).hint(SOMETHING_ELSE),
         Error::UnknownMaster => {
             failure("they know no master of the name given with --redis-sentinel")
-                .hint("redis-cli -p 26379 SENTINEL MASTERS tells the names")
+                .hint("list the names with redis-cli -p 26379 SENTINEL MASTERS")
         }
         Error::ClusterNode => failure("it is a node of a Redis Cluster, and holds a part of the sets only")
             .hint(instead_of_one(topology)),
         Error::Sentinel => {
             failure("it is a sentinel, and holds no sets").hint(instead_of_a_sentinel(topology))
         }
-        Error::ReplyTooLarge => failure("its reply is too large to be one").hint(SOMETHING_ELSE),
+        Error::ReplyTooLarge => failure("its reply is larger than any that kamonline asks for").hint(SOMETHING_ELSE),
         Error::SlowReading(longest) => {
             let longest = humantime::format_duration(longest);
-            failure(&format!("its sets were not read within {longest}")).hint("is it overloaded, or the way to it slow? The sets as a whole have 20 times the --timeout")
+            failure(&format!("its sets were not read within {longest}")).hint("raise --timeout, if Redis or the way to it is slow: the sets as a whole may take 20 times as long")
         }
-        Error::EndlessScan => failure("a SCAN does not end").hint(SOMETHING_ELSE),
+        Error::EndlessScan => failure("its SCAN does not end").hint(SOMETHING_ELSE),
         Error::TooManyKeys => {
-            failure("there are more than a million keys under --prefix").hint(SOMETHING_ELSE)
+            failure("it has more than a million keys under --prefix").hint(SOMETHING_ELSE)
         }
-        Error::ReplyMissing => failure("a reply is missing").hint(SOMETHING_ELSE),
+        Error::ReplyMissing => failure("it sends fewer replies than it was asked for").hint(SOMETHING_ELSE),
         Error::TooManyUsers(failure) => failure.hint(NO_BOARD),
         Error::Other(words) => failure(&words),
     }
@@ -86,7 +87,7 @@ fn over_tls(error: &rustls::Error, peer: &Peer, servers: &Servers) -> Failure {
     );
     match (is_named_otherwise, &servers.topology, peer) {
         (true, Topology::Cluster, Peer::Discovered(_)) => failure.hint(
-            "the cluster announces addresses: have every node announce the name that its certificate is for, with cluster-announce-hostname NAME and cluster-preferred-endpoint-type hostname in redis.conf (7.0 or newer), or put the addresses into the certificates",
+            "let every node announce the name that its certificate is for, with cluster-announce-hostname NAME and cluster-preferred-endpoint-type hostname in redis.conf (7.0 or newer), or put the addresses that the cluster announces into the certificates",
         ),
         _ => failure,
     }
@@ -102,9 +103,9 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
         Refusal::Forbidden => failure(&format!("the ACL forbids it ({words})"))
             .hint(smallest_rule(topology)),
         Refusal::NoSuchDatabase => failure(&format!("it has no such database ({words})"))
-            .hint("databases in redis.conf says how many there are, 16 by default: 0 to 15"),
+            .hint("see databases in redis.conf: by default it has 16, from 0 to 15"),
         Refusal::TooManyClients => failure("it has as many clients as it may have (maxclients)").hint(
-            "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli tells who they are, once there is room",
+            "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli shows them, once there is room",
         ),
         Refusal::NoCluster => {
             failure("it is no node of a Redis Cluster").hint("leave out --redis-cluster")
@@ -112,22 +113,22 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
         Refusal::Replica => failure("it is a replica, and may be behind its master")
             .hint(where_the_master_is(topology)),
         Refusal::Loading => failure("it is still loading its data")
-            .hint("nothing is wrong: try again when it is done"),
+            .hint("try again when it is done: nothing is wrong"),
         Refusal::OutOfMemory => failure("it is out of memory (maxmemory), so nothing can be added")
-            .hint("raise maxmemory: without room to add, kamonline removes nobody, since it could not put them back"),
+            .hint("raise maxmemory: kamonline removes nobody whom it could not put back"),
         Refusal::CannotSave => failure(words)
-            .hint("it stopped taking writes because it cannot save to disk: see its log"),
+            .hint("see in its log why it cannot save to disk: until it can, it takes no writes"),
         Refusal::ClusterDown => failure(&format!("the cluster is down ({words})"))
-            .hint("redis-cli --cluster check HOST:PORT tells which slots have no master"),
+            .hint("run redis-cli --cluster check HOST:PORT, which shows the slots without a master"),
         Refusal::UnknownCommand => unknown_command(words, peer, servers),
         Refusal::TooFewReplicas => failure("it takes no writes while it has too few replicas").hint(
-            "min-replicas-to-write in redis.conf says how many it wants; INFO replication in redis-cli tells how many there are",
+            "bring its replicas back (INFO replication in redis-cli counts them), or lower min-replicas-to-write in redis.conf",
         ),
         Refusal::Busy => failure("a script keeps it busy")
             .hint("try again when it is done; SCRIPT KILL in redis-cli ends it if it does not"),
         Refusal::Moved if *topology == Topology::Cluster => {
             failure(&format!("a slot moves again and again ({words})"))
-                .hint("redis-cli --cluster check HOST:PORT tells whether a slot is on its way to another master")
+                .hint("run redis-cli --cluster check HOST:PORT, which shows whether a slot is on its way to another master")
         }
         Refusal::Moved => {
             failure("it is a node of a Redis Cluster, and holds a part of the sets only")
@@ -151,15 +152,15 @@ fn unknown_command(words: &str, peer: &Peer, servers: &Servers) -> Failure {
         matches!(servers.topology, Topology::Sentinel(_)) && *peer == Peer::Configured;
     if words.contains("SCARD") {
         return failure(&format!("it does not know SCARD ({words})"))
-            .hint("is it a sentinel? Then add --redis-sentinel MASTER. If not, rename-command in redis.conf must leave SCARD as it is");
+            .hint("add --redis-sentinel MASTER if it is a sentinel; if not, take SCARD out of rename-command in redis.conf");
     }
     if is_sentinel_asked {
         return failure("what answers is no sentinel").hint(
-            "with --redis-sentinel, --redis names the sentinels: their port is 26379 by default",
+            "give --redis the sentinels, whose port is 26379 by default, or leave out --redis-sentinel",
         );
     }
     failure(&format!("it refuses a command that is needed ({words})"))
-        .hint("rename-command in redis.conf, or a proxy in between, must leave SCAN, SCARD, SMEMBERS, SSCAN, SREM and SADD as they are")
+        .hint("let rename-command in redis.conf, and a proxy in between, leave SCAN, SCARD, SMEMBERS, SSCAN, SREM and SADD as they are")
 }
 
 /// The whole times `--timeout` that the wait took: each wait inside it ends with one.
@@ -174,10 +175,10 @@ fn overloaded(servers: &Servers) -> &'static str {
     // Without TLS Redis waits for the rest of what it takes for a command.
     match servers.with_tls() {
         true => {
-            "does it speak TLS on that port? If so, is it overloaded, stopped, or behind a firewall? --timeout gives it longer"
+            "check that this port speaks TLS. If it does, Redis is overloaded, stopped, or behind a firewall; --timeout gives it longer"
         }
         false => {
-            "is it overloaded, stopped, or behind a firewall? Try redis-cli ping; --timeout gives it longer"
+            "try redis-cli ping: Redis is overloaded, stopped, or behind a firewall; --timeout gives it longer"
         }
     }
 }
@@ -185,7 +186,7 @@ fn overloaded(servers: &Servers) -> &'static str {
 fn instead_of_one(topology: &Topology) -> &'static str {
     match topology {
         Topology::Sentinel(_) => {
-            "give --redis the nodes, with --redis-cluster in the place of --redis-sentinel"
+            "give --redis the nodes, and --redis-cluster instead of --redis-sentinel"
         }
         _ => "add --redis-cluster",
     }
@@ -194,9 +195,9 @@ fn instead_of_one(topology: &Topology) -> &'static str {
 fn instead_of_a_sentinel(topology: &Topology) -> &'static str {
     match topology {
         Topology::Sentinel(_) => {
-            "sentinel monitor in the configuration of the sentinels must name the port of a server"
+            "name the port of a server in sentinel monitor, in the configuration of the sentinels"
         }
-        _ => "add --redis-sentinel MASTER; redis-cli -p 26379 SENTINEL MASTERS tells the names",
+        _ => "add --redis-sentinel MASTER; redis-cli -p 26379 SENTINEL MASTERS lists the names",
     }
 }
 
@@ -229,19 +230,19 @@ fn named(peer: &Peer, servers: &Servers) -> String {
 fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
     match (topology, peer) {
         (Topology::One, _) => {
-            "is Redis running, and is this its address (bind, port, unixsocket in redis.conf)?"
+            "check that Redis runs, and that this is its address (bind, port, unixsocket in redis.conf)"
         }
         (Topology::Cluster, Peer::Configured) => {
-            "does any of these nodes run? Name several with --redis"
+            "check that one of these nodes runs, and name several with --redis"
         }
         (Topology::Cluster, _) => {
-            "either it is down and no replica took its place (redis-cli --cluster check HOST:PORT tells), or the address that it announces cannot be reached from here (cluster-announce-ip in redis.conf)"
+            "run redis-cli --cluster check HOST:PORT: either this node is down and no replica took its place, or the address that it announces cannot be reached from here (cluster-announce-ip in redis.conf)"
         }
         (Topology::Sentinel(_), Peer::Configured) => {
-            "does any of these sentinels run? Their port is 26379 by default"
+            "check that one of these sentinels runs; their port is 26379 by default"
         }
         (Topology::Sentinel(_), _) => {
-            "either it is down and no replica took its place (redis-cli -p 26379 SENTINEL MASTERS tells), or the address that the sentinels tell cannot be reached from here (sentinel monitor in their configuration)"
+            "run redis-cli -p 26379 SENTINEL MASTERS: either this master is down and no replica took its place, or the address that the sentinels name cannot be reached from here (sentinel monitor in their configuration)"
         }
     }
 }
@@ -250,10 +251,10 @@ fn where_to_look(peer: &Peer, topology: &Topology) -> &'static str {
 fn announced(topology: &Topology) -> &'static str {
     match topology {
         Topology::Sentinel(_) => {
-            "can its address be reached from here? Sentinels tell the address that sentinel monitor in their configuration names, or replica-announce-ip in its redis.conf. If it can: is it overloaded or stopped?"
+            "check that its address can be reached from here: the sentinels name the one of sentinel monitor in their configuration, or of replica-announce-ip in its redis.conf. If it can, Redis is overloaded or stopped"
         }
         _ => {
-            "can all its nodes be reached from here, by the addresses that CLUSTER SLOTS in redis-cli shows? cluster-announce-ip in redis.conf sets them. If they can: is one overloaded or stopped?"
+            "check that every node can be reached from here, by the address that CLUSTER SLOTS in redis-cli shows (cluster-announce-ip in redis.conf sets it). If it can, a node is overloaded or stopped"
         }
     }
 }
@@ -261,9 +262,9 @@ fn announced(topology: &Topology) -> &'static str {
 fn where_the_master_is(topology: &Topology) -> &'static str {
     match topology {
         Topology::Sentinel(_) => {
-            "the sentinels still call it master: redis-cli -p 26379 SENTINEL MASTERS tells what they think"
+            "see with redis-cli -p 26379 SENTINEL MASTERS why the sentinels still call it master"
         }
-        _ => "give --redis the master (redis-cli role tells which it is), or use --redis-sentinel",
+        _ => "give --redis the master (redis-cli role names it), or use --redis-sentinel",
     }
 }
 
@@ -271,10 +272,10 @@ fn where_the_master_is(topology: &Topology) -> &'static str {
 fn smallest_rule(topology: &Topology) -> &'static str {
     match topology {
         Topology::Cluster => {
-            "the ACL user needs, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +ping +asking"
+            "give the ACL user, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +ping +asking"
         }
         _ => {
-            "the ACL user needs: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd, and +select for a database other than 0"
+            "give the ACL user: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd, and +select for a database other than 0"
         }
     }
 }

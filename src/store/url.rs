@@ -11,7 +11,7 @@ const OF_A_SOCKET: [&str; 3] = ["db", "user", "pass"];
 pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failure> {
     let usage = |why: &str| {
         Failure::usage(format!("--redis: {why}"))
-            .hint("it looks like redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
+            .hint("write it as redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
     };
     let parsed = redis::parse_redis_url(url)
         .ok_or_else(|| usage("not a URL that begins with redis://, rediss:// or unix://"))?;
@@ -21,7 +21,7 @@ pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failur
     if parsed.has_host() && after_host.into_iter().flatten().any(has_at) {
         return Err(
             usage("a / ? # or @ in a password must be written %2F %3F %23 %40")
-                .hint("or put the password into --redis-password-file, as it is"),
+                .hint("put the password as it is into --redis-password-file instead"),
         );
     }
     let mut parameters: Vec<_> = parsed
@@ -36,11 +36,11 @@ pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failur
         let refused = usage("the URL has a parameter behind its ? that nobody obeys");
         return Err(match parsed.has_host() {
             true if parameters.contains(&"db".into()) => {
-                refused.hint("the number of a database is the path: redis://HOST:PORT/3")
+                refused.hint("write the number of the database as the path: redis://HOST:PORT/3")
             }
             true => refused,
             false => refused.hint(
-                "of a unix socket it has db, user and pass, each once; an & in a password is written %26",
+                "give a unix socket db, user and pass, each at most once; write an & in a password as %26",
             ),
         });
     }

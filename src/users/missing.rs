@@ -33,7 +33,7 @@ impl Missing {
     pub fn add(&mut self, domain: &[u8], user: &[u8]) -> Result<(), Failure> {
         if self.domains.is_full() {
             return Err(Failure::new("its AoRs are of more than a million domains")
-                .hint("that is no presence board: look at what domains its registrar accepts"));
+                .hint("look at which domains this registrar accepts: no site has so many"));
         }
         let domain = self.domains.find_or_add(domain)?;
         let hash = self.distinct.hash(domain, &self.user_case.fold(user));

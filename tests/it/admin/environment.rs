@@ -173,7 +173,7 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         let name = variable(&option);
         for misspelt in [format!("{name}S"), format!("{name}_X"), name.to_lowercase()] {
             let wrong = read(&[], &[(&misspelt, "1")]).unwrap_err();
-            let told = format!("{misspelt} is no setting of kamonline\n{name} is: rename it");
+            let told = format!("{misspelt} is no setting of kamonline\nrename it to {name}");
             assert!(wrong.starts_with(&told), "{wrong}");
         }
     }
@@ -185,7 +185,10 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
     ] {
         let wrong = read(&[], &[(misspelt, "6379")]).unwrap_err();
-        assert!(wrong.contains(&format!("\n{right} is: ")), "{wrong}");
+        assert!(
+            wrong.contains(&format!("\nrename it to {right}, ")),
+            "{wrong}"
+        );
     }
     for (name, value) in [
         ("KAMONLINE_OPTS", "-n"),
@@ -239,13 +242,13 @@ fn a_list_is_split_at_every_comma() {
         }
     }
     for (name, value, comma) in [
-        ("KAMONLINE_DOMAIN", "ab{1,2}c", "is \\x2c"),
-        ("KAMONLINE_EXCLUDE_DOMAIN", "x(a,b)", "is \\x2c"),
-        ("KAMONLINE_REDIS", "redis://:pa,ss@127.0.0.1:1", "is %2C"),
+        ("KAMONLINE_DOMAIN", "ab{1,2}c", "as \\x2c"),
+        ("KAMONLINE_EXCLUDE_DOMAIN", "x(a,b)", "as \\x2c"),
+        ("KAMONLINE_REDIS", "redis://:pa,ss@127.0.0.1:1", "as %2C"),
         (
             "KAMONLINE_KAMAILIO",
             "http://me:pa,ss@127.0.0.1:1/rpc",
-            "is %2C",
+            "as %2C",
         ),
     ] {
         let run = kamonline_env(&[], &[(name, value)]).expect(2);
@@ -312,7 +315,7 @@ fn what_used_to_bite_leaves_another_applications_sets_alone() {
             &[],
             ("KAMONLINE_DRYRUN", "1"),
             2,
-            "KAMONLINE_DRY_RUN is: rename it",
+            "rename it to KAMONLINE_DRY_RUN",
         ),
         (&[], ("KAMONLINE_DRY_RUN", "true"), 0, ""),
         (

@@ -143,7 +143,7 @@ fn a_kamailio_without_shared_memory() {
     assert!(users.any(full), "6 MB hold some 5,000 users");
     let words = [
         "closed the connection without an answer",
-        "shared (-m",
+        "shared memory (-m",
         "shm pool",
     ];
     fails(&kamailio.rpc_url(), &redis.url(), &[], &words);
@@ -164,7 +164,7 @@ fn a_unix_socket_that_is_not_for_everybody_is_told_as_such() {
         for part in [
             "cannot connect (Permission denied",
             "nothing was changed",
-            "must be in the group that the socket belongs to",
+            "the group of the socket (unixsocketperm in redis.conf)",
         ] {
             assert!(run.stderr.contains(part), "{mode:o}: {}", run.stderr);
         }

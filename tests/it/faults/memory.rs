@@ -186,7 +186,7 @@ fn a_scan_that_does_not_end_is_ended() {
             command,
             &args(&kamailio.url(), &proxy.url()),
             64,
-            "a SCAN does not end",
+            "its SCAN does not end",
         );
         assert_eq!(proxy.seen(command), 2);
     }

@@ -136,16 +136,22 @@ fn what_cannot_be_believed_is_refused_with_the_hint_that_helps() {
         (capture("5.0.8/two-tables.brief.json"), old),
         (
             capture("5.6.3/badmethod.json"),
-            "is the module usrloc loaded there?",
+            "load the module usrloc in kamailio.cfg",
         ),
         (
             capture("5.4.9/badmethod.json"),
-            "is the module usrloc loaded there?",
+            "load the module usrloc in kamailio.cfg",
         ),
         (capture("5.6.3/nodomain.brief.json"), "--default-domain"),
         (capture("5.6.3/three.brief"), "jsonrpc_dispatch()"),
-        (empty, "could not print the dump: use --rpc xhttp_rpc"),
-        (error, "the dump is not believed"),
+        (
+            empty,
+            "more private memory (-M 64): it could not print the dump",
+        ),
+        (
+            error,
+            "check that nothing between kamonline and Kamailio changes its pages",
+        ),
         (HttpStub::page(half), "holds 2 AoRs, but 1 came"),
         (HttpStub::page("[]"), "jsonrpc_dispatch()"),
         (HttpStub::page("{]"), "is not the JSON that Kamailio prints"),

@@ -102,7 +102,7 @@ fn a_server_that_is_not_what_the_options_say_is_named() {
         (
             "redis://127.0.0.1:1".into(),
             cluster,
-            "does any of these nodes run?",
+            "check that one of these nodes runs",
         ),
     ] {
         let run = one(&url, args).expect(1);

@@ -176,7 +176,7 @@ fn a_sentinel_is_told_without_hello() {
     let without_hello = RedisProxy::to_port(port, vec![unknown("HELLO")]);
     is_refused(&without_hello.url(), said, hint);
     let mute = RedisProxy::to_port(port, vec![unknown("HELLO"), unknown("INFO")]);
-    let hint = "is it a sentinel? Then add --redis-sentinel MASTER";
+    let hint = "add --redis-sentinel MASTER if it is a sentinel";
     is_refused(&mute.url(), "it does not know SCARD", hint);
 }
 

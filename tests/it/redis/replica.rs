@@ -4,7 +4,7 @@ use crate::lab::{HttpStub, Redis, RedisOptions, Reply, Run, free_port, kamonline
 
 const KEY: &str = "ONLINE:abc.voip.ca";
 const SAID: &str = "it is a replica, and may be behind its master";
-const HINT: &str = "give --redis the master (redis-cli role tells which it is)";
+const HINT: &str = "give --redis the master (redis-cli role names it)";
 
 fn server(replica_of: Option<u16>, extra: &[&str]) -> Redis {
     let no_delay = "repl-diskless-sync-delay 0";

@@ -75,7 +75,7 @@ fn redis_over_tls_is_trusted_only_with_its_authority() {
         (kamailio, &plain),
         &[],
         "the connection broke",
-        "rediss:// is with TLS",
+        "use rediss:// with TLS",
     );
     let named = redis.replace("127.0.0.1", "127.0.0.2");
     site.fails(
@@ -197,7 +197,7 @@ fn tls_to_a_redis_without_it_is_an_error() {
         (&kamailio, &redis),
         &["--timeout=1s", &ca],
         slow,
-        "does it speak TLS",
+        "check that this port speaks TLS",
     );
 }
 
@@ -222,7 +222,7 @@ fn kamailio_over_tls_is_trusted_only_with_its_authority() {
         (&name, redis),
         &[&ca],
         "cannot connect",
-        "is Kamailio running",
+        "check that Kamailio runs",
     );
     let http = url.replace("https://", "http://");
     site.fails((&http, redis), &[], "without an answer", "https://");

@@ -73,7 +73,7 @@ fn a_registrar_that_keeps_nothing_in_memory_is_refused() {
 #[test]
 fn more_than_a_share_is_refused() {
     let lab = lab(10, 11);
-    refused(&lab, &[], "if they are gone indeed: --max-removal 11");
+    refused(&lab, &[], "If they are gone indeed: --max-removal 11");
     refused(&lab, &["--max-removal=52%"], "--max-removal 11");
     let_through(&lab, &["--max-removal=53%"]);
     assert_eq!(lab.redis.members("ONLINE:abc.voip.ca").len(), 10);

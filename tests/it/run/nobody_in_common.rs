@@ -13,7 +13,7 @@ fn refused(lab: &Lab, args: &[&str], member: &str, aor: &str) -> Run {
         "nobody in common",
         &format!("a member: {member} (in "),
         &format!("a registered AoR: {aor}\n"),
-        "is --prefix wrong",
+        "--prefix may be wrong",
         ": --allow-empty",
     ] {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);

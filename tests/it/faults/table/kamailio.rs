@@ -61,7 +61,7 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
             Reply::Close(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
             1,
             "does not speak HTTP",
-            "is the address right?",
+            "check the address",
         ),
         (
             "sends rubbish".into(),
@@ -82,7 +82,7 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
             answer("200 OK", wrong),
             1,
             "AoRs, but",
-            "the dump is not believed",
+            "check that nothing between kamonline and Kamailio changes its pages",
         ),
         (
             "is nginx".into(),
@@ -117,7 +117,7 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
             nginx("403 Forbidden"),
             1,
             "it answered 403",
-            "does not allow this address",
+            "allow the address of this host",
         ),
     ];
     let mut captured = |name: &str, said, hint| {
@@ -145,7 +145,7 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
         memory,
     );
     captured("badurl", "500 (Bad URL)", "root of xhttp_rpc");
-    captured("noarg", "it answered 200", "must keep ?arg=brief");
+    captured("noarg", "it answered 200", "keep ?arg=brief");
     captured("root", "it answered 200", "root of xhttp_rpc");
     captured("badmethod.json", "500 (Method Not Found", "usrloc");
     captured("three.full", "it answered 500", "");

@@ -13,7 +13,7 @@ fn redis_rows() -> Vec<RedisRow> {
         let answer = format!("-{line}\r\n").into_bytes();
         (line, Fault::Says(answer), false, false, said, hint)
     };
-    let (broke, stably) = ("the connection broke", "does it run stably");
+    let (broke, stably) = ("the connection broke", "see in its log");
     let (late, ping) = ("no answer within 1s", "redis-cli ping");
     let (foreign, address) = ("does not speak the protocol of Redis", "rediss://");
     vec![
