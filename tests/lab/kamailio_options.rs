@@ -87,8 +87,9 @@ impl KamailioOptions {
         let cfg = self.config.as_deref().unwrap_or(Path::new(ours)).display();
         let mut command = vec![program("kamailio", "kamailio")];
         let mut arguments = |text: String| command.extend(text.split(' ').map(String::from));
+        // One process for UDP: an answered OPTIONS then means that the REGISTER before it is done, to the last line of its route.
         arguments(format!(
-            "-DD -E -f {cfg} -Y {dir} -l udp:127.0.0.1:{port} -l tcp:127.0.0.1:{port}"
+            "-DD -E -n 1 -f {cfg} -Y {dir} -l udp:127.0.0.1:{port} -l tcp:127.0.0.1:{port}"
         ));
         arguments(format!(
             "-M {} -m {}",
