@@ -2,6 +2,7 @@
 
 use super::certificates::Certificates;
 use super::process::program;
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -86,8 +87,9 @@ impl KamailioOptions {
         let cfg = self.config.as_deref().unwrap_or(Path::new(ours)).display();
         let mut command = vec![program("kamailio", "kamailio")];
         let mut arguments = |text: String| command.extend(text.split(' ').map(String::from));
+        // One process for UDP: an answered OPTIONS then means that the REGISTER before it is done, to the last line of its route.
         arguments(format!(
-            "-DD -E -f {cfg} -Y {dir} -l udp:127.0.0.1:{port} -l tcp:127.0.0.1:{port}"
+            "-DD -E -n 1 -f {cfg} -Y {dir} -l udp:127.0.0.1:{port} -l tcp:127.0.0.1:{port}"
         ));
         arguments(format!(
             "-M {} -m {}",
@@ -128,8 +130,10 @@ impl KamailioOptions {
             define(true, format!("LAB_DATABASE=\"text://{tables}\""));
         }
         if let Some(peer) = self.dmq_peer {
-            define(true, format!("LAB_DMQ=\"sip:127.0.0.1:{port}\""));
-            define(true, format!("LAB_DMQ_PEER=\"sip:127.0.0.1:{peer}\""));
+            let [own, peer] = [*port, peer].map(dmq_address);
+            define(true, format!("LAB_DMQ=\"sip:{own}\""));
+            define(true, format!("LAB_DMQ_LISTEN=udp:{own}"));
+            define(true, format!("LAB_DMQ_PEER=\"sip:{peer}\""));
         }
         define(self.big_queues, "LAB_BIG_QUEUES".into());
         define(self.jsonrpc, "WITH_ONLINE_JSONRPC".into());
@@ -154,4 +158,10 @@ impl KamailioOptions {
             .for_each(|further| define(true, further.clone()));
         command
     }
+}
+
+/// From Kamailio 5.8 on, dmq takes two nodes with the same IP address for one, whatever their ports.
+fn dmq_address(port: u16) -> SocketAddrV4 {
+    let [high, low] = port.to_be_bytes();
+    SocketAddrV4::new([127, 1, high, low].into(), port)
 }

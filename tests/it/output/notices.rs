@@ -101,7 +101,7 @@ fn a_name_with_several_addresses_is_noted() {
     let redis = lab.redis.url();
     for (further, noted) in [("127.0.0.2", true), ("::1", false)] {
         std::fs::write(&hosts, format!("127.0.0.1 many\n{further} many\n")).unwrap();
-        // The mount is this process's own.
+        // The mount is this process's own. A chroot refuses it, and so may a container: "Operation not permitted".
         let output = std::process::Command::new("unshare")
             .args([
                 "-rm",
