@@ -226,6 +226,21 @@ fn timer_cron_and_hand_do_not_overlap() {
 
 #[test]
 #[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
+fn timer_and_cron_read_the_settings_as_a_shell_does() {
+    let lab = drifted("export KAMONLINE_KEEP_STALE=1\n");
+    machine(&format!("systemctl start {SERVICE}")).expect(0);
+    assert_eq!(lab.board(), ["100", "101", "102"]);
+
+    // Without quotes it is a command, and no setting: nothing runs without the setting.
+    let lab = drifted("KAMONLINE_EXCLUDE_USER=101 103\n");
+    let account = Account::new();
+    machine(&format!("systemctl start {SERVICE}")).expect(1);
+    assert_eq!(account.cron().code, 127);
+    assert_eq!(lab.board(), ["100", "101"]);
+}
+
+#[test]
+#[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
 fn what_an_upgrade_finds_goes_on() {
     let lab = drifted("KAMONLINE_SETTLE='5s'\n");
     machine(&format!("systemctl enable --now {TIMER}")).expect(0);
