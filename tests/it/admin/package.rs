@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, Run, until};
+use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, until};
+use crate::readme::readme_blocks;
 
 const SERVICE: &str = "kamonline.service";
 const TIMER: &str = "kamonline.timer";
@@ -33,38 +34,64 @@ fn machine_with(command: &str, input: &str) -> Run {
     child.wait_with_output().unwrap().into()
 }
 
-/// A lab whose board is wrong, and settings for it that only root can read.
+/// The block of README.md that has these words.
+fn readme_block(language: &str, words: &str) -> String {
+    let mut blocks = readme_blocks(language).into_iter();
+    let block = blocks.find(|block| block.contains(words));
+    block.unwrap_or_else(|| panic!("README.md has no block with {words}"))
+}
+
+/// Types a block of README.md as an administrator who has sudo, and whose editor writes /run/settings.
+fn type_block(words: &str) -> Run {
+    let admin = "cd /usr/share/doc/kamonline/examples && \
+                 runuser -u admin -- env EDITOR='cp /run/settings' sh -ec \"$(cat)\"";
+    machine_with(admin, &readme_block("sh", words)).expect(0)
+}
+
+/// A lab whose board is wrong, with README's ACL line; and README's settings for it, which only root can read.
 fn drifted(settings: &str) -> Lab {
-    let lab = Lab::drifted();
-    let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
-    let text = format!(
-        "KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\nKAMONLINE_MIN_UPTIME='0s'\n{settings}"
-    );
-    let install = "install -m 600 /dev/stdin /etc/kamonline.env";
-    machine_with(install, &text).expect(0);
+    // Without its quotes a shell takes half of it for a variable.
+    let password = |text: String| text.replace("PASSWORD", "se$cret");
+    let acl = password(readme_block("", "user kamonline"));
+    let redis = Redis::with(RedisOptions {
+        acl: vec![acl.trim().strip_prefix("user ").unwrap().into()],
+        ..RedisOptions::default()
+    });
+    let options = KamailioOptions {
+        use_domain: false,
+        ..KamailioOptions::default()
+    };
+    let kamailio = Kamailio::start(&options, Some(&redis));
+    let lab = Lab { kamailio, redis };
+    lab.register("100@voip.ca");
+    lab.register("102@voip.ca");
+    lab.redis.command(&["SREM", "ONLINE:voip.ca", "102"]);
+    lab.redis.add("ONLINE:voip.ca", "101");
+
+    let text = password(readme_block("", "KAMONLINE_KAMAILIO"))
+        .replace("127.0.0.1:5060", &lab.kamailio.address().to_string())
+        .replace("127.0.0.1:6379", &format!("127.0.0.1:{}", lab.redis.port()));
+    let text = format!("{text}KAMONLINE_MIN_UPTIME='0s'\n{settings}");
+    machine_with("install -m 600 /dev/stdin /etc/kamonline.env", &text).expect(0);
     lab
 }
 
 impl Lab {
     fn board(&self) -> Vec<String> {
-        self.redis.members("ONLINE:abc.voip.ca")
+        self.redis.members("ONLINE:voip.ca")
     }
 }
 
-/// The account of crontab.example, which can read the settings and write metrics, for as long as this lives.
+/// The account of README.md, which can read the settings and write metrics, for as long as this lives.
 struct Account;
 
 impl Account {
     fn new() -> Self {
-        let crontab = include_str!("../../../crontab.example");
-        let useradd = crontab
-            .lines()
-            .find(|line| line.contains("useradd"))
-            .unwrap();
-        machine(useradd.trim_start_matches(['#', ' '])).expect(0);
-        machine("chgrp kamonline /etc/kamonline.env && chmod 640 /etc/kamonline.env").expect(0);
-        let metrics = format!("install -d -g kamonline -m 775 {METRICS}");
-        machine(&metrics).expect(0);
+        machine("install -m 644 /etc/kamonline.env /run/settings").expect(0);
+        type_block("useradd");
+        // As prometheus-node-exporter has it.
+        machine(&format!("install -d {METRICS}")).expect(0);
+        type_block("node-exporter");
         Account
     }
 
@@ -82,7 +109,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        machine("userdel kamonline; rm -rf /var/lib/prometheus");
+        machine("userdel kamonline; rm -rf /var/lib/prometheus /run/settings");
     }
 }
 
@@ -92,6 +119,56 @@ fn the_service_puts_a_set_right_without_any_account() {
     let lab = drifted("KAMONLINE_SETTLE='0s'\n");
     machine(&format!("systemctl start {SERVICE}")).expect(0);
     assert_eq!(lab.board(), ["100", "102"]);
+}
+
+#[test]
+#[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
+fn what_readme_types_works_as_it_stands() {
+    machine(&format!("systemctl disable --now {TIMER}")).expect(0);
+    let lab = drifted("KAMONLINE_SETTLE='0s'\n");
+    let account = Account::new();
+    let settings = machine("stat -c '%a %U %G' /etc/kamonline.env").stdout;
+    assert_eq!(settings, "640 root kamonline\n");
+    let written = format!("test -s {METRICS}/kamonline.prom && rm {METRICS}/kamonline.prom");
+
+    // The look before an upgrade.
+    let look = type_block("kamonline --dry-run'").stdout;
+    assert!(look.contains("1 stale user to remove"), "{look}");
+    machine(&written).expect(0);
+
+    type_block("cron.d");
+    let crontab = machine("cat /etc/cron.d/kamonline; rm /etc/cron.d/kamonline").stdout;
+    assert_eq!(crontab, include_str!("../../../crontab.example"));
+    account.cron().expect(0);
+    assert_eq!(lab.board(), ["100", "102"]);
+    machine(&written).expect(0);
+
+    lab.redis.add("ONLINE:voip.ca", "104");
+    until("the journal shows it", || {
+        let journal = type_block("systemctl enable").stdout;
+        journal.contains("  - 104")
+    });
+    assert_eq!(lab.board(), ["100", "102"]);
+    machine(&written).expect(0);
+    let timer = machine(&format!(
+        "systemctl is-enabled {TIMER}; systemctl is-active {TIMER}"
+    ));
+    assert_eq!(timer.stdout, "enabled\nactive\n");
+}
+
+/// crontab.example stands alone, too.
+#[test]
+fn crontab_example_says_the_same_as_readme() {
+    let crontab = include_str!("../../../crontab.example");
+    let typed = readme_blocks("sh").concat();
+    let commands = crontab
+        .lines()
+        .filter_map(|line| line.trim_start_matches(['#', ' ']).split("  ").next())
+        .filter(|line| line.starts_with("useradd ") || line.starts_with("install "));
+    assert_eq!(commands.clone().count(), 3);
+    for command in commands {
+        assert!(typed.contains(&format!("sudo {command}")), "{command}");
+    }
 }
 
 #[test]
@@ -115,9 +192,7 @@ fn the_timer_starts_it() {
 #[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
 fn timer_cron_and_hand_do_not_overlap() {
     let metrics = format!("{METRICS}/kamonline.prom");
-    let lab = drifted(&format!(
-        "KAMONLINE_SETTLE='5s'\nKAMONLINE_METRICS_FILE='{metrics}'\n"
-    ));
+    let lab = drifted("KAMONLINE_SETTLE='5s'\n");
     let account = Account::new();
 
     // Somebody runs it by hand: neither the service nor cron starts another, and no metrics tell of a run.
@@ -138,7 +213,7 @@ fn timer_cron_and_hand_do_not_overlap() {
     // The service waits for its second look: cron starts no other.
     machine(&format!("systemctl start --no-block {SERVICE}")).expect(0);
     until("101 is removed", || !lab.board().contains(&"101".into()));
-    lab.redis.add("ONLINE:abc.voip.ca", "103");
+    lab.redis.add("ONLINE:voip.ca", "103");
     assert_eq!(account.cron().code, 1);
     assert!(lab.board().contains(&"103".into()), "{:?}", lab.board());
     until("its run ends", || {
@@ -147,6 +222,21 @@ fn timer_cron_and_hand_do_not_overlap() {
 
     account.cron().expect(0);
     assert_eq!(lab.board(), ["100", "102"]);
+}
+
+#[test]
+#[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
+fn timer_and_cron_read_the_settings_as_a_shell_does() {
+    let lab = drifted("export KAMONLINE_KEEP_STALE=1\n");
+    machine(&format!("systemctl start {SERVICE}")).expect(0);
+    assert_eq!(lab.board(), ["100", "101", "102"]);
+
+    // Without quotes it is a command, and no setting: nothing runs without the setting.
+    let lab = drifted("KAMONLINE_EXCLUDE_USER=101 103\n");
+    let account = Account::new();
+    machine(&format!("systemctl start {SERVICE}")).expect(1);
+    assert_eq!(account.cron().code, 127);
+    assert_eq!(lab.board(), ["100", "101"]);
 }
 
 #[test]
@@ -160,19 +250,16 @@ fn what_an_upgrade_finds_goes_on() {
 
     let upgrade = std::env::var("UPGRADE").expect("tests/deb and tests/rpm set UPGRADE");
     machine(&upgrade).expect(0);
-    assert_eq!(
-        machine(&format!("systemctl is-active {SERVICE}"))
-            .stdout
-            .trim(),
-        "activating"
-    );
+    let state = || machine(&format!("systemctl is-active {SERVICE}")).stdout;
+    assert_eq!(state(), "activating\n");
     let timer = machine(&format!(
         "systemctl is-enabled {TIMER}; systemctl is-active {TIMER}; systemctl show -p NeedDaemonReload --value {TIMER}"
     ));
     assert_eq!(timer.stdout, "enabled\nactive\nno\n");
     let after = machine("cat /etc/kamonline.env; stat -c %A%u%g /etc/kamonline.env").stdout;
     assert_eq!(settings, after);
-    until("the run ends", || lab.board() == ["100", "102"]);
+    until("the run ends", || state() != "activating\n");
+    assert_eq!(lab.board(), ["100", "102"]);
 }
 
 /// What is copied from the examples is what the tests tried.
