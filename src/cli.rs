@@ -45,7 +45,8 @@ pub struct Cli {
 
     /// The registrars replicate their users to each other
     ///
-    /// For dmq_usrloc. A registrar that refuses connections counts as dead, and the others suffice; when one is younger than
+    /// For dmq_usrloc, where kamcmd dmq.list_nodes lists every registrar, on each: from 5.8 on, dmq takes two with one IP address
+    /// for one. A registrar that refuses connections counts as dead, and the others suffice; when one is younger than
     /// --min-uptime, an older one suffices. When a registrar does not answer for another reason, nobody is removed. A
     /// firewall between them must drop packets: if it rejects them, the registrar looks dead. It is not for a shared database:
     /// usrloc reads that only at its start (db_mode 1 and 2), or dumps nobody (db_mode 3).

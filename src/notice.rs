@@ -5,10 +5,13 @@ use std::fmt;
 use crate::answer::Answer;
 use crate::plan::Plan;
 use crate::scope::Scope;
-use crate::text::Shown;
+use crate::text::{Shown, counted};
 
-/// A domain with no more members than this may well have nobody registered.
+/// A domain with no more members than this may well have nobody registered; registrars that differ by no more users may well
+/// replicate them.
 const FEW: usize = 10;
+/// Replication is some seconds late: it does not miss more than one user in so many for that.
+const UNEVEN: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -18,6 +21,11 @@ pub enum Notice {
     DeadRegistrar(String),
     /// This registrar's name has several addresses.
     SeveralAddresses(String),
+    /// Of registrars that should know the same users, two that differ most.
+    UnevenRegistrars {
+        more: (String, usize),
+        less: (String, usize),
+    },
     /// None of this domain's members is registered.
     DeadDomain { domain: Vec<u8>, members: usize },
     /// This `--domain` matches no key and no registered user's domain.
@@ -26,12 +34,13 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 5] = [
+    pub const KINDS: [&str; 6] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
         "dead_registrar",
         "several_addresses",
+        "uneven_registrars",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -41,14 +50,16 @@ impl Notice {
             Notice::UnmatchedDomain(_) => 2,
             Notice::DeadRegistrar(_) => 3,
             Notice::SeveralAddresses(_) => 4,
+            Notice::UnevenRegistrars { .. } => 5,
         }]
     }
 
-    /// `several` are the URLs whose name has several addresses.
+    /// `several` are the URLs whose name has several addresses; `replicated` registrars know the same users.
     pub fn all(
         plan: &Plan,
         registrars: &[Answer],
         several: Vec<String>,
+        replicated: bool,
         scope: &Scope,
     ) -> Vec<Self> {
         let others = plan.totals.aors > 0;
@@ -59,6 +70,7 @@ impl Notice {
         let refusing = registrars.iter().filter(|answer| answer.is_dead);
         let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
         let several = several.into_iter().map(Notice::SeveralAddresses);
+        let uneven = uneven(registrars).filter(|_| replicated);
         let dead = plan
             .entries
             .iter()
@@ -75,10 +87,21 @@ impl Notice {
         empty
             .chain(refusing)
             .chain(several)
+            .chain(uneven)
             .chain(dead)
             .chain(unmatched)
             .collect()
     }
+}
+
+fn uneven(registrars: &[Answer]) -> Option<Notice> {
+    let known = registrars
+        .iter()
+        .filter_map(|answer| Some((answer.url.clone(), answer.aors?)));
+    let more = known.clone().max_by_key(|(_, aors)| *aors)?;
+    let less = known.min_by_key(|(_, aors)| *aors)?;
+    let apart = more.1 - less.1;
+    (apart > FEW && apart * UNEVEN > more.1).then_some(Notice::UnevenRegistrars { more, less })
 }
 
 impl fmt::Display for Notice {
@@ -100,6 +123,16 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
+                )
+            }
+            Notice::UnevenRegistrars { more, less } => {
+                write!(
+                    f,
+                    "Kamailio at {} knows {}, Kamailio at {} {}: unless it has just started, they do not replicate all their users (kamcmd dmq.list_nodes must list every registrar, on each)",
+                    less.0,
+                    counted(less.1, "AoR"),
+                    more.0,
+                    more.1
                 )
             }
             Notice::DeadDomain { domain, members } => {

@@ -93,8 +93,13 @@ fn steps(
 
     let plan = Arc::new(Plan::new(&config.rules, sets, matches));
     let several = ask::for_several_addresses(config);
-    let scope = &config.rules.scope;
-    outcome.notices = Notice::all(&plan, &outcome.registrars, several, scope);
+    outcome.notices = Notice::all(
+        &plan,
+        &outcome.registrars,
+        several,
+        config.replicated,
+        &config.rules.scope,
+    );
     outcome.plan = Some(plan.clone());
     if let Some(unheard) = dumps.unheard {
         return Err(only_add(config, store, &plan, stop, outcome, unheard));

@@ -216,9 +216,12 @@ fn timer_cron_and_hand_do_not_overlap() {
     lab.redis.add("ONLINE:voip.ca", "103");
     assert_eq!(account.cron().code, 1);
     assert!(lab.board().contains(&"103".into()), "{:?}", lab.board());
+    // Metrics are written before it lets go of the lock.
+    let state = format!("systemctl is-active {SERVICE}");
     until("its run ends", || {
-        machine(&format!("test -s {metrics}")).code == 0
+        machine(&state).stdout.trim() == "inactive"
     });
+    machine(&format!("test -s {metrics}")).expect(0);
 
     account.cron().expect(0);
     assert_eq!(lab.board(), ["100", "102"]);

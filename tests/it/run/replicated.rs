@@ -106,6 +106,38 @@ fn a_replica_that_was_just_restarted_does_not_count_while_an_older_one_answers()
 }
 
 #[test]
+fn registrars_that_do_not_replicate_are_noted() {
+    let redis = Redis::start();
+    let [first, second] = [12, 1].map(|users| {
+        let kamailio = Kamailio::start(&KamailioOptions::default(), None);
+        (0..users).for_each(|user| kamailio.register(&format!("{user}@abc.voip.ca")));
+        kamailio
+    });
+    let [first, second] = [first.rpc_url(), second.rpc_url()];
+    let noted = |args: &[&str]| {
+        let redis = redis.url();
+        let servers = [
+            "--kamailio",
+            &first,
+            "--kamailio",
+            &second,
+            "--redis",
+            &redis,
+        ];
+        let run = kamonline(&[&servers, args, &["-n", "--format=json"]].concat()).expect(0);
+        run.json()["notices"].clone()
+    };
+    let notice = &noted(&["--replicated"])[0];
+    assert_eq!(notice["kind"], "uneven_registrars");
+    let message = notice["message"].as_str().unwrap();
+    assert!(
+        message.contains(&format!("{second} knows 1 AoR,")),
+        "{message}"
+    );
+    assert!(noted(&[]).as_array().unwrap().is_empty());
+}
+
+#[test]
 fn one_registrar_alone_replicates_to_nobody() {
     let run = kamonline(&["--replicated"]).expect(2);
     assert!(run.stderr.contains("only one URL"), "{}", run.stderr);
