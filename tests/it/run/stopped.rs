@@ -24,8 +24,9 @@ fn start(kamailio: &str, redis: &str, timeout: &str) -> Child {
 
 fn signal(child: &Child, signal: &str) {
     let pid = child.id().to_string();
-    let mut kill = Command::new("kill");
-    assert!(kill.args(["-s", signal, &pid]).status().unwrap().success());
+    let mut kill = Command::new("sh");
+    kill.args(["-c", "kill -s $0 $1", signal, &pid]);
+    assert!(kill.status().unwrap().success());
 }
 
 /// The run ended by this signal, and said so; the set holds these members, and then those of before again.
