@@ -1,8 +1,6 @@
 //! What counts: which domains (`--domain`, `--exclude-domain`), users (`--exclude-user`), keys and usrloc tables, and how
 //! users are compared.
 
-use std::collections::BTreeSet;
-
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use crate::aor::{UserCase, unescaped};
@@ -45,14 +43,15 @@ impl Scope {
         let Some(only) = &self.only else {
             return Vec::new();
         };
-        let mut unmatched: BTreeSet<usize> = (0..only.len()).collect();
+        let mut matched = vec![false; only.len()];
         for domain in domains {
             for pattern in only.matches(domain) {
-                unmatched.remove(&pattern);
+                matched[pattern] = true;
             }
         }
-        let given = |pattern: usize| self.given[pattern].clone();
-        unmatched.into_iter().map(given).collect()
+        let patterns = self.given.iter().zip(matched);
+        let unmatched = patterns.filter(|(_, matched)| !matched);
+        unmatched.map(|(pattern, _)| pattern.clone()).collect()
     }
 
     pub fn contains(&self, domain: &[u8]) -> bool {

@@ -1,6 +1,5 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
@@ -109,9 +108,12 @@ impl Registrar {
     /// Whether its name has several addresses of one family: other registrars, of which one is asked.
     pub fn has_several_addresses(&self) -> bool {
         let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
-        let distinct: BTreeSet<_> = addresses.iter().map(SocketAddr::ip).collect();
-        let v4 = distinct.iter().filter(|address| address.is_ipv4()).count();
-        v4 > 1 || distinct.len() - v4 > 1
+        let has_another = |one: &SocketAddr| {
+            let is_another =
+                |other: &SocketAddr| one.is_ipv4() == other.is_ipv4() && one.ip() != other.ip();
+            addresses.iter().any(is_another)
+        };
+        addresses.iter().any(has_another)
     }
 
     fn retrying<T>(
@@ -123,23 +125,25 @@ impl Registrar {
             attempts.retries < self.deadlines.retries
                 && error.worth_another_try(self.rpc, attempts.last)
         });
-        answer.map_err(|error| {
-            let doubt = match (&error, &self.login) {
-                (
-                    Error::Refused {
-                        status: 401 | 407, ..
-                    },
-                    Some(login),
-                ) => login.doubt(),
-                _ => "",
-            };
-            let timeout = self.deadlines.timeout;
-            let failure = explain(error, self.url(), &self.tls, self.rpc, command, timeout);
-            Failure {
-                hint: failure.hint.map(|hint| hint + doubt),
-                ..failure
-            }
-        })
+        answer.map_err(|error| self.explained(error, command))
+    }
+
+    fn explained(&self, error: Error, command: Command) -> Failure {
+        let doubt = match (&error, &self.login) {
+            (
+                Error::Refused {
+                    status: 401 | 407, ..
+                },
+                Some(login),
+            ) => login.doubt(),
+            _ => "",
+        };
+        let timeout = self.deadlines.timeout;
+        let failure = explain(error, self.url(), &self.tls, self.rpc, command, timeout);
+        Failure {
+            hint: failure.hint.map(|hint| hint + doubt),
+            ..failure
+        }
     }
 
     /// One question: what `read` makes of an answer with status 200, and the `Server` header.
@@ -148,6 +152,20 @@ impl Registrar {
         command: Command,
         read: impl FnOnce(Response) -> Result<T, Error>,
     ) -> Result<(T, Option<String>), Error> {
+        let (response, server) = self.send(command)?;
+        match read(response) {
+            Ok(answer) => Ok((answer, server)),
+            Err(Error::Refused { status, body, .. }) => Err(Error::Refused {
+                status,
+                server,
+                body,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An answer with status 200, of now, and its `Server` header.
+    fn send(&self, command: Command) -> Result<(Response, Option<String>), Error> {
         let response = self
             .request(command)
             .timeout(self.deadlines.timeout)
@@ -158,23 +176,18 @@ impl Registrar {
         };
         let server = header(SERVER);
         let age = header(AGE).and_then(|age| age.trim().parse().ok());
-        let refused = |status, body, server: &Option<String>| Error::Refused {
-            status,
-            server: server.clone(),
-            body,
-        };
         let status = response.status();
         if status != 200 {
-            return Err(refused(status.as_u16(), error::start(response), &server));
+            return Err(Error::Refused {
+                status: status.as_u16(),
+                server,
+                body: error::start(response),
+            });
         }
         if let Some(age @ 1..) = age {
             return Err(Error::Old(age));
         }
-        match read(response) {
-            Ok(answer) => Ok((answer, server)),
-            Err(Error::Refused { status, body, .. }) => Err(refused(status, body, &server)),
-            Err(error) => Err(error),
-        }
+        Ok((response, server))
     }
 
     fn request(&self, command: Command) -> RequestBuilder {

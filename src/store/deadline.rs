@@ -23,8 +23,13 @@ where
     Error: From<E>,
 {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(job()));
-    Ok(wait(timeout, &receiver)??)
+    let thread = thread::spawn(move || {
+        let done = job();
+        let _ = sender.send(());
+        done
+    });
+    wait(timeout, &receiver)?;
+    Ok(thread.join().expect("a panic ends the process")?)
 }
 
 /// What another thread sends, unless that takes too long or too much.

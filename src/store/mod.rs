@@ -143,6 +143,12 @@ impl<'a> Store<'a> {
         &mut self,
         job: &mut impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, PeerError> {
+        let pipeline = self.pipeline()?;
+        job(pipeline).map_err(|error| pipeline.peer.error(error))
+    }
+
+    /// The one there is, or a new one.
+    fn pipeline(&mut self) -> Result<&mut Pipeline, PeerError> {
         let pipeline = match &mut self.pipeline {
             Some(pipeline) => pipeline,
             none => none.insert(connect::connect(self.servers, self.prefix, self.access)?),
@@ -153,6 +159,6 @@ impl<'a> Store<'a> {
                 self.warnings.push(warning);
             }
         }
-        job(pipeline).map_err(|error| pipeline.peer.error(error))
+        Ok(pipeline)
     }
 }
