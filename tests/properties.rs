@@ -265,6 +265,28 @@ proptest! {
 }
 
 #[test]
+fn a_byte_changed_anywhere_is_read_as_the_plain_readers_read_it() {
+    let users = |users: &[&str]| users.iter().map(|user| user.as_bytes().to_vec()).collect();
+    let forged = "x<br/>Stats: <br/>";
+    let tables = [
+        users(&["1@x", forged, "2@x"]),
+        vec![],
+        users(&["3@x", forged]),
+    ];
+    for (layout, printed) in printed(&tables, 0).iter().enumerate() {
+        for at in 0..printed.len() {
+            for byte in [&b""[..], b"~", b"\t", b"7"] {
+                let input = [b"ab", &printed[..at], byte, &printed[at + 1..]].concat();
+                match layout {
+                    2 => oracle::jsonrpc::check(&input),
+                    _ => oracle::page::check(&input),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_capture_is_read_as_the_plain_readers_read_it() {
     let releases = std::fs::read_dir("tests/captures").unwrap();
     let files = releases
