@@ -273,6 +273,7 @@ mod tests {
         assert!(allows(percent(50), 10, 10) && !allows(percent(50), 11, 11));
         assert!(allows(percent(1), 10, 100) && allows(percent(100), 100, 100));
         assert!(allows(percent(0), 0, 100) && !allows(percent(0), 1, 100));
+        assert_eq!(percent(50).to_string(), "50%");
     }
 
     #[test]
