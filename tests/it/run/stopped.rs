@@ -43,6 +43,8 @@ fn stopped(child: Child, (name, number): (&str, i32), redis: &Redis, members: &[
     assert!(message.contains(said), "{message}");
     let put_back = if said == PUT_BACK { 2 } else { 0 };
     assert_eq!(report["totals"]["rolled_back"], put_back, "{report}");
+    let names = report["domains"][0]["rolled_back"].as_array();
+    assert_eq!(names.map_or(0, Vec::len), put_back, "{report}");
     assert_eq!(redis.members(KEY), members, "{}", run.stderr);
     redis.command(&["DEL", KEY]);
     redis.add_many(KEY, BEFORE);
