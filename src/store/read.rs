@@ -1,6 +1,6 @@
 //! The presence sets as they are: which keys there are, and their members.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::pipeline::{COMMAND, Pipeline, advanced};
 use crate::limits::KEYS_BYTES;
 use crate::scope::Rules;
-use crate::users::{Distinct, KeyId, Sets};
+use crate::users::{Distinct, KeyId, MemberId, Sets};
 
 /// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
 const SCAN_COUNT: usize = 5_000;
@@ -27,8 +27,8 @@ const SIZES: usize = 1_000;
 pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
     let mut sets = Sets::new(rules.user_case);
     let mut wrong_type = Vec::new();
-    // SSCAN may report a member twice.
-    let mut seen = Distinct::default();
+    // SSCAN may report a member twice. Of each set that is being scanned, whom it has reported.
+    let mut seen: HashMap<KeyId, Distinct<MemberId>> = HashMap::new();
     let mut queue = unread(pipeline, rules, &mut sets, &mut wrong_type)?;
     let mut in_flight = VecDeque::new();
     loop {
@@ -49,15 +49,18 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
             }
             Err(error) => return Err(error),
         };
-        if let Some(way) = next {
-            queue.push_front(Unread { way, ..item });
-        }
         let excluded = |member: &Vec<u8>| rules.excluded.contains(member);
         for member in members.into_iter().filter(|member| !excluded(member)) {
             match item.way {
                 SetRead::Members(_) => sets.add_member(item.key, &member).map(drop),
-                SetRead::Scan { .. } => sets.add_once(&mut seen, item.key, &member),
+                SetRead::Scan { .. } => {
+                    sets.add_once(seen.entry(item.key).or_default(), item.key, &member)
+                }
             }?;
+        }
+        match next {
+            Some(way) => queue.push_front(Unread { way, ..item }),
+            None => drop(seen.remove(&item.key)),
         }
     }
 }
