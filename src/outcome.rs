@@ -131,3 +131,60 @@ fn among<'a>(members: &'a [MemberId], entry: &'a Entry) -> impl Iterator<Item = 
     let stale = entry.stale.iter().copied();
     stale.filter(|member| members.binary_search(member).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use crate::users::{Matches, Sets};
+
+    fn config(options: &str) -> Config {
+        let servers = "kamonline --kamailio=http://k/rpc --redis=redis://r";
+        let args = servers.split(' ').chain(options.split_whitespace());
+        Config::resolve(Cli::read(args.map(Into::into), []).ok().unwrap()).unwrap()
+    }
+
+    /// The verdict and the exit code of a run that found so many.
+    fn end(options: &str, stale: usize, missing: usize) -> (&'static str, u8) {
+        let config = config(options);
+        let sets = Sets::new(config.rules.user_case);
+        let nobody = Matches::nobody(&sets);
+        let mut plan = Plan::new(&config.rules, sets, nobody);
+        (plan.totals.stale, plan.totals.missing) = (stale, missing);
+        let outcome = Outcome {
+            plan: Some(Arc::new(plan)),
+            ..Outcome::begin(&config)
+        };
+        (outcome.verdict().name(), outcome.exit(config.mode).code())
+    }
+
+    #[test]
+    fn what_a_run_leaves_as_it_is_are_discrepancies_and_only_exit_code_tells_so() {
+        let (in_sync, changed, left) = (("in_sync", 0), ("changed", 0), ("discrepancies", 0));
+        let told = ("discrepancies", 4);
+        for (options, stale, missing, both) in [
+            ("", changed, left, left),
+            ("--add-missing", changed, changed, changed),
+            ("--add-missing --keep-stale", left, changed, left),
+            ("--add-missing --dry-run", left, left, left),
+            ("--add-missing --dry-run --exit-code", told, told, told),
+        ] {
+            let ends = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(s, m)| end(options, s, m));
+            assert_eq!(ends, [in_sync, stale, missing, both], "{options}");
+        }
+    }
+
+    #[test]
+    fn a_failure_goes_before_all_else() {
+        let end = |failure| {
+            let config = config("--dry-run --exit-code");
+            let outcome = Outcome {
+                failure: Some(failure),
+                ..Outcome::begin(&config)
+            };
+            (outcome.verdict().name(), outcome.exit(config.mode).code())
+        };
+        assert_eq!(end(Failure::new("")), ("failed", 1));
+        assert_eq!(end(Failure::refused("")), ("refused", 3));
+    }
+}

@@ -125,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn the_patterns_that_match_no_domain_are_told_as_they_were_given() {
+        let scope = scope(&["abc", "x(y)z", ".*\\.ca"], &[]);
+        let unmatched = |domains: &[&[u8]]| scope.unmatched(domains.iter().copied());
+        assert_eq!(unmatched(&[b"ABC", b"a.ca"]), ["x(y)z"]);
+        assert_eq!(unmatched(&[b"xyz"]), ["abc", ".*\\.ca"]);
+    }
+
+    #[test]
     fn a_member_is_excluded_by_either_of_its_forms_and_whole() {
         let excluded = |pattern: &str, case| ExcludedUsers::new(&[pattern.into()], case).unwrap();
         let users = excluded("a b|trunk-.*|pc%25z", UserCase::Ignored);

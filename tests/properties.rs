@@ -191,6 +191,8 @@ proptest! {
         let nobody_in_common = members == stale && missing > 0;
         let nobody = (aors == 0 || nobody_in_common) && members > 0 && !allow_empty;
         prop_assert_eq!(checked.is_err(), above || nobody);
+        let additions = guard(limit, empty).check_additions(&findings);
+        prop_assert_eq!(additions.is_err(), nobody_in_common && nobody);
         if let Err(refusal) = checked {
             prop_assert_eq!(refusal.exit, Exit::Refused);
             let hint = refusal.hint.unwrap();
@@ -267,7 +269,7 @@ proptest! {
 #[test]
 fn a_byte_changed_anywhere_is_read_as_the_plain_readers_read_it() {
     let users = |users: &[&str]| users.iter().map(|user| user.as_bytes().to_vec()).collect();
-    let forged = "x<br/>Stats: <br/>";
+    let forged = "x<br/>Stats: ";
     let tables = [
         users(&["1@x", forged, "2@x"]),
         vec![],
@@ -324,10 +326,13 @@ fn the_matching_of_the_fuzz_target_knows_its_own_language() {
 
 #[test]
 fn what_fuzzing_found_stays_mended() {
-    // A table without a name or figures, behind one that has them.
+    // A table without a name or figures, beside one that has them.
     let whole = r#"{"Domain":{"Domain":"a","AoRs":[],"Stats":{"Records":0}}}"#;
-    let answer = format!(r#"{{"result":{{"Domains":[{whole},{{"Domain":{{}}}}]}}}}"#);
-    oracle::jsonrpc::check(format!("ab{answer}").as_bytes());
+    let bare = r#"{"Domain":{}}"#;
+    for (first, second) in [(whole, bare), (bare, whole)] {
+        let answer = format!(r#"{{"result":{{"Domains":[{first},{second}]}}}}"#);
+        oracle::jsonrpc::check(format!("ab{answer}").as_bytes());
+    }
     // A table of layout A with `</pre>` in its name was read whole, and refused in chunks.
     let table = |name: &str| {
         format!(

@@ -101,6 +101,7 @@ mod tests {
         for page in [
             "",
             "<pre>now: a<br/>up_since: b<br/>uptime: 1<br/></pre>",
+            "<pre>now: a<br/>up_since: b<br/>uptime: 1<br/></pre><td>200: OK</td>",
             "<td>200: OK</td><pre></pre>",
             "<td>200: OK</td><pre>now: a<br/>up_since: b<br/>uptime: 1<br/>",
         ] {

@@ -82,3 +82,27 @@ impl Missing {
         self.users
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_who_share_a_hash_are_all_kept() {
+        let mut missing = Missing::new(UserCase::Ignored);
+        // Some ten pairs of them share one.
+        for number in 0..300_000 {
+            missing.add(b"abc", number.to_string().as_bytes()).unwrap();
+        }
+        assert_eq!(missing.count(), 300_000);
+    }
+
+    #[test]
+    fn domains_are_taken_in_up_to_256_mib() {
+        let mut missing = Missing::new(UserCase::Ignored);
+        let domains = (0..).map(|number| format!("{number:09900}"));
+        let taken = domains.map_while(|domain| missing.add(domain.as_bytes(), b"1").ok());
+        // Each counts as its bytes and 100 more.
+        assert_eq!(taken.count(), (256 << 20) / 10_000 + 1);
+    }
+}

@@ -102,3 +102,16 @@ impl<N: Id, G: Id> Names<N, G> {
         self.records[start] ^ further.copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::users::{KeyId, MemberId};
+
+    #[test]
+    fn names_are_taken_in_up_to_256_mib() {
+        let mut names = Names::<MemberId, KeyId>::default();
+        let mut add = |name: &[u8]| names.add(KeyId::new(0), name).is_ok();
+        assert!(add(&vec![0; (256 << 20) - 1]) && add(b"1") && !add(b"1"));
+    }
+}

@@ -159,6 +159,20 @@ mod tests {
     }
 
     #[test]
+    fn members_who_share_a_hash_are_all_kept() {
+        let mut sets = Sets::new(UserCase::Ignored);
+        let mut distinct = Distinct::default();
+        let key = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();
+        // Some ten pairs of them share one.
+        for number in 0..300_000 {
+            let member = number.to_string();
+            sets.add_once(&mut distinct, key, member.as_bytes())
+                .unwrap();
+        }
+        assert_eq!(sets.count(), 300_000);
+    }
+
+    #[test]
     fn a_user_of_another_domain_is_not_found() {
         let mut sets = Sets::new(UserCase::Ignored);
         let abc = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();

@@ -114,6 +114,10 @@ impl Scenario {
             }
             Ok::<_, Failure>(())
         })?;
+        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
+        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
+        let of_no_set = of_no_set.filter(|_| self.default_domain.is_none());
+        assert_eq!(united.of_no_set, of_no_set.count());
         Ok(Plan::new(&rules, sets, united))
     }
 
@@ -235,7 +239,8 @@ impl Scenario {
         let (stale, missing) = self.stale_and_missing();
         assert_eq!(removed(plan), stale);
         let key = |(domain, user): &(Bytes, Bytes)| ([PREFIX, domain].concat(), user.clone());
-        assert_eq!(added(plan), missing.iter().map(key).collect());
+        let missing: Pairs = missing.iter().map(key).collect();
+        assert_eq!(added(plan), missing);
         let if_split = self.users(None);
         let online_if_split = self.default_domain.is_some()
             && stale
@@ -281,6 +286,10 @@ impl Scenario {
             let mut sets = self.redis_in_scope();
             let set = sets.find(|(key, _)| key[..] == *entry.key);
             assert_eq!(entry.members, set.map_or(0, |(_, members)| members.len()));
+            let of_key =
+                |pairs: &Pairs| pairs.iter().filter(|(key, _)| **key == *entry.key).count();
+            assert_eq!(entry.stale.len(), of_key(&stale));
+            assert_eq!(entry.differs(), of_key(&stale) + of_key(&missing) > 0);
             let of = users
                 .iter()
                 .filter(|(domain, _)| *domain == entry.domain)
@@ -292,13 +301,11 @@ impl Scenario {
 
 /// Key and member of everyone whom a plan removes.
 pub fn removed(plan: &Plan) -> Pairs {
-    let of = |entry: &kamonline::plan::Entry| {
-        let members = entry.stale.iter();
-        members
-            .map(|member| (entry.key.to_vec(), plan.sets.member(*member).to_vec()))
-            .collect::<Vec<_>>()
+    let pair = |member| {
+        let (key, member) = (plan.sets.key_name(member), plan.sets.member(member));
+        (key.to_vec(), member.to_vec())
     };
-    plan.entries.iter().flat_map(of).collect()
+    plan.stale().into_iter().map(pair).collect()
 }
 
 /// Key and user of everyone whom a plan adds.
