@@ -49,15 +49,17 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
             }
             Err(error) => return Err(error),
         };
-        let excluded = |member: &Vec<u8>| rules.excluded.contains(member);
-        for member in members.into_iter().filter(|member| !excluded(member)) {
-            match item.way {
-                SetRead::Members(_) => sets.add_member(item.key, &member).map(drop),
-                SetRead::Scan { .. } => {
-                    sets.add_once(seen.entry(item.key).or_default(), item.key, &member)
-                }
-            }?;
-        }
+        let counts = |member: &Vec<u8>| !rules.excluded.contains(member);
+        let mut members = members.into_iter().filter(counts);
+        match item.way {
+            SetRead::Members(_) => {
+                members.try_for_each(|member| sets.add_member(item.key, &member).map(drop))
+            }
+            SetRead::Scan { .. } => {
+                let seen = seen.entry(item.key).or_default();
+                members.try_for_each(|member| sets.add_once(seen, item.key, &member))
+            }
+        }?;
         match next {
             Some(way) => queue.push_front(Unread { way, ..item }),
             None => drop(seen.remove(&item.key)),
