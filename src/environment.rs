@@ -193,7 +193,7 @@ impl<'a> Setting<'a> {
         parts.pop_if(|last: &mut OsString| last.is_empty() && text.contains(','));
         if parts.is_empty() || parts.contains(&OsString::new()) {
             return Err(Failure::usage(format!("{variable} has an empty element"))
-                .hint("write each element between two commas"));
+                .hint("remove a comma: the list is split at each"));
         }
         Self::new(option, Some(variable), parts)
     }

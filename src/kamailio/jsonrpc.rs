@@ -211,10 +211,6 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         (self.reading.visit)(item).map_err(|failure| self.stop(failure))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        self.visit_bytes(text.as_bytes())
-    }
-
     fn visit_u64<E: de::Error>(self, records: u64) -> Result<(), E> {
         let Table::Named { aors } = self.reading.table else {
             return Err(E::custom("a table's parts in an unexpected order"));

@@ -1,7 +1,7 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use reqwest::Url;
@@ -108,12 +108,12 @@ impl Registrar {
     /// Whether its name has several addresses of one family: other registrars, of which one is asked.
     pub fn has_several_addresses(&self) -> bool {
         let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
-        let has_another = |one: &SocketAddr| {
-            let is_another =
-                |other: &SocketAddr| one.is_ipv4() == other.is_ipv4() && one.ip() != other.ip();
-            addresses.iter().any(is_another)
+        let several = |of_family: fn(&IpAddr) -> bool| {
+            let mut ips = addresses.iter().map(SocketAddr::ip).filter(of_family);
+            let first = ips.next();
+            ips.any(|other| Some(other) != first)
         };
-        addresses.iter().any(has_another)
+        several(IpAddr::is_ipv4) || several(IpAddr::is_ipv6)
     }
 
     fn retrying<T>(

@@ -25,6 +25,7 @@ where
     let (sender, receiver) = mpsc::channel();
     let thread = thread::spawn(move || {
         let done = job();
+        // Who gave the job up listens no more.
         let _ = sender.send(());
         done
     });

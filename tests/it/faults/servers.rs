@@ -89,7 +89,7 @@ fn a_redirect_is_not_followed() {
     fails(
         run(&stub.url(), &redis.url(), &[]),
         "it answered 302",
-        "follows no redirects",
+        "kamonline follows no redirects",
     );
     assert_eq!(elsewhere.requests().len(), 0);
 }

@@ -186,7 +186,7 @@ fn everything_else_is_refused_with_the_hint_that_helps() {
     let cases = [
         ("nodomain.brief", "--default-domain"),
         ("root", "root of xhttp_rpc"),
-        ("noarg", "keep ?arg=brief"),
+        ("noarg", "let a proxy in between keep ?arg=brief"),
         ("badurl", "root of xhttp_rpc"),
         ("overflow.500-Internal-Server-Error", memory),
         ("overflow.500-Internal-error-adding-stats", memory),

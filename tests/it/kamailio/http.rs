@@ -77,7 +77,12 @@ fn a_redirect_is_not_followed() {
         let location = format!("{status}\r\nLocation: {url}/ul/ul.dump?arg=brief");
         let stub = HttpStub::serve(vec![Reply::Whole(HttpStub::answer(&location, ""))]);
         let error = format!("it answered {}", &status[..3]);
-        site.fails((&stub.url(), &redis), &[], &error, "follows no redirects");
+        site.fails(
+            (&stub.url(), &redis),
+            &[],
+            &error,
+            "kamonline follows no redirects",
+        );
         assert_eq!(stub.requests().len(), 1);
     }
 }
@@ -95,7 +100,7 @@ fn what_a_cache_kept_is_not_believed() {
             _ => "the dump was cut off",
         };
         let hint = match age {
-            "7" => "cache this path",
+            "7" => "let nothing between kamonline and Kamailio cache this path",
             _ => "tcp_conn_wq_max",
         };
         site.fails((&stub.url(), &redis), &["--retries=0"], error, hint);

@@ -145,7 +145,11 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
         memory,
     );
     captured("badurl", "500 (Bad URL)", "root of xhttp_rpc");
-    captured("noarg", "it answered 200", "keep ?arg=brief");
+    captured(
+        "noarg",
+        "it answered 200",
+        "let a proxy in between keep ?arg=brief",
+    );
     captured("root", "it answered 200", "root of xhttp_rpc");
     captured("badmethod.json", "500 (Method Not Found", "usrloc");
     captured("three.full", "it answered 500", "");

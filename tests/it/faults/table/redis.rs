@@ -13,7 +13,10 @@ fn redis_rows() -> Vec<RedisRow> {
         let answer = format!("-{line}\r\n").into_bytes();
         (line, Fault::Says(answer), false, false, said, hint)
     };
-    let (broke, stably) = ("the connection broke", "see in its log");
+    let (broke, its_log) = (
+        "the connection broke",
+        "see in its log why it closed the connection",
+    );
     let (late, ping) = ("no answer within 1s", "redis-cli ping");
     let (foreign, address) = ("does not speak the protocol of Redis", "rediss://");
     vec![
@@ -23,7 +26,7 @@ fn redis_rows() -> Vec<RedisRow> {
             false,
             true,
             broke,
-            stably,
+            its_log,
         ),
         (
             "resets",
@@ -31,7 +34,7 @@ fn redis_rows() -> Vec<RedisRow> {
             false,
             true,
             broke,
-            stably,
+            its_log,
         ),
         (
             "closes in its reply",
@@ -39,7 +42,7 @@ fn redis_rows() -> Vec<RedisRow> {
             true,
             true,
             broke,
-            stably,
+            its_log,
         ),
         (
             "resets in its reply",
@@ -47,7 +50,7 @@ fn redis_rows() -> Vec<RedisRow> {
             true,
             true,
             broke,
-            stably,
+            its_log,
         ),
         ("hangs", Fault::Before(End::Hang), false, false, late, ping),
         (
