@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::stop::Signal;
-
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -113,15 +111,6 @@ impl From<anyhow::Error> for Failure {
             cause,
             state: None,
             hint: None,
-        }
-    }
-}
-
-impl From<Signal> for Failure {
-    fn from(signal: Signal) -> Self {
-        Self {
-            exit: Exit::Stopped(signal.number() as u8),
-            ..Self::new(format!("stopped by {}", signal.name()))
         }
     }
 }

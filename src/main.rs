@@ -4,20 +4,16 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use kamonline::cli::Cli;
-use kamonline::config::Config;
-use kamonline::environment::Unread;
 use kamonline::failure::{Exit, Failure};
-use kamonline::progress::Progress;
-use kamonline::report;
-use kamonline::run;
-use kamonline::style::{Format, Style};
+use kamonline::report::{self, Format, Style};
+use kamonline::run::{self, Progress};
+use kamonline::settings::{Cli, SettingsError};
 
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os(), std::env::vars_os()) {
         Ok(cli) => cli,
-        Err(Unread::Clap(error)) => error.exit(),
-        Err(Unread::Failure(failure)) => {
+        Err(SettingsError::Clap(error)) => error.exit(),
+        Err(SettingsError::Failure(failure)) => {
             complain(&failure);
             return ExitCode::from(failure.exit.code());
         }
@@ -37,7 +33,7 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         let printed = io::stdout().write_all(what.text().as_bytes());
         return checked("it", printed).map(|()| Exit::Done);
     }
-    let config = Arc::new(Config::resolve(cli)?);
+    let config = Arc::new(cli.config()?);
     let progress = Progress::new(io::stderr().is_terminal());
     let mut outcome = run::run_until_signal(&config, &progress);
     progress.end();

@@ -6,12 +6,9 @@ mod oracle;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kamonline::aor::UserCase;
 use kamonline::failure::{Exit, Failure};
-use kamonline::findings::Findings;
-use kamonline::guard::{EmptyDump, Guard, MaxRemoval};
-use kamonline::plan::{Plan, Totals};
-use kamonline::users::{Aors, Sets};
+use kamonline::matching::{Aors, Plan, Sets, Totals, UserCase};
+use kamonline::run::{EmptyDump, Findings, Guard, MaxRemoval};
 use oracle::Item;
 use oracle::matching::{PREFIX, Scenario, added, removed};
 use proptest::collection::{btree_map, btree_set, vec};

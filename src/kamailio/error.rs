@@ -8,9 +8,9 @@ use reqwest::blocking::Response;
 
 use super::Rpc;
 use crate::failure::Failure;
-use crate::limits::{CLOSED_SOON, NO_WORK_YET, REFUSAL_BYTES};
+use crate::peer::limits::{CLOSED_SOON, NO_WORK_YET, REFUSAL_BYTES};
+use crate::peer::tls;
 use crate::text::without_number;
-use crate::tls;
 
 /// Why there is no dump.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use memchr::memmem;
 use super::error::Error;
 use super::{Command, Rpc, http};
 use crate::failure::Failure;
+use crate::peer::tls::Tls;
 use crate::text::{CHECK_THE_NAME, NO_SUCH_NAME, Shown};
-use crate::tls::Tls;
 
 /// The Kamailio at `url` was asked for `command`, and had `timeout`.
 pub fn explain(

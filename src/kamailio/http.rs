@@ -9,9 +9,9 @@ use reqwest::redirect::Policy;
 use reqwest::tls::{Certificate, Identity};
 
 use crate::failure::Failure;
-use crate::limits::CONNECT_TENTHS;
-use crate::password::Password;
-use crate::tls::{Own, Tls};
+use crate::peer::Password;
+use crate::peer::limits::CONNECT_TENTHS;
+use crate::peer::tls::{Own, Tls};
 
 /// For HTTP Basic.
 pub struct Login {

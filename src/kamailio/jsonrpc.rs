@@ -9,9 +9,9 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::error::Category;
 
 use super::{Error, prove};
-use crate::dump::DumpItem;
 use crate::failure::Failure;
-use crate::limits::JSON_BYTES;
+use crate::matching::DumpItem;
+use crate::peer::limits::JSON_BYTES;
 
 /// Reads one answer to its end.
 pub fn read(

@@ -8,7 +8,7 @@ mod explain;
 mod http;
 pub mod jsonrpc;
 mod registrar;
-pub mod uptime;
+mod uptime;
 pub mod xhttp_rpc;
 
 use std::thread;

@@ -13,10 +13,10 @@ use super::explain::explain;
 use super::http::{self, Login};
 use super::uptime::Uptime;
 use super::{Command, Rpc, jsonrpc, xhttp_rpc};
-use crate::dump::{DumpItem, DumpVisitor};
 use crate::failure::Failure;
+use crate::matching::{DumpItem, DumpVisitor};
+use crate::peer::tls::Tls;
 use crate::peer::{self, Deadlines};
-use crate::tls::Tls;
 
 pub struct Registrar {
     /// Without user and password.

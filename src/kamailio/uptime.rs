@@ -6,7 +6,7 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use super::{Error, Rpc};
-use crate::limits::UPTIME_BYTES;
+use crate::peer::limits::UPTIME_BYTES;
 
 /// What `core.uptime` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 use memchr::{memchr, memmem};
 
 use super::Error;
-use crate::dump::DumpItem;
 use crate::failure::Failure;
-use crate::limits::{PIECE_BYTES, PREFACE_BYTES};
+use crate::matching::DumpItem;
+use crate::peer::limits::{PIECE_BYTES, PREFACE_BYTES};
 use crate::text::Shown;
 
 /// Reads one page, in chunks of any size.

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::outcome::{Outcome, Verdict};
-use crate::plan::Plan;
-use crate::style::Detail;
+use super::style::Detail;
+use crate::matching::Plan;
+use crate::run::{Outcome, Verdict};
 use crate::text::is_unseen;
 
 #[derive(Serialize)]

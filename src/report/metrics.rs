@@ -8,10 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use crate::answer::Answer;
 use crate::failure::Failure;
-use crate::notice::Notice;
-use crate::outcome::{Outcome, Verdict};
+use crate::run::{Answer, Notice, Outcome, Verdict};
 use crate::text::without_number;
 
 const LAST_SUCCESS: &str = "kamonline_last_success_timestamp_seconds";

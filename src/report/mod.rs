@@ -2,13 +2,14 @@
 
 mod json;
 mod metrics;
+mod style;
 mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::outcome::Outcome;
-use crate::style::{Color, Format, Style};
+use crate::run::Outcome;
+pub use style::{Color, Detail, Format, Style};
 
 /// Writes the metrics of a run. When they cannot be written, a run that went well has failed.
 pub fn keep_metrics(outcome: &mut Outcome, file: &Path) {

@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::config::{MissingUsers, StaleUsers};
-use crate::outcome::{Outcome, Verdict};
-use crate::plan::{Entry, Plan};
-use crate::style::Detail;
+use super::style::Detail;
+use crate::matching::{Entry, Plan};
+use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
 use crate::text::{Shown, counted};
 
 /// Users shown of one domain.

@@ -13,7 +13,7 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Value};
 use super::deadline::within;
 use super::error::{Error, Peer, PeerError, Refusal, Result};
 use super::servers::Servers;
-use crate::limits::CLUSTER_RETRIES;
+use crate::peer::limits::CLUSTER_RETRIES;
 
 const SLOTS: usize = 16_384;
 

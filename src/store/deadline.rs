@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
-use crate::limits::{LOOK_EVERY, REPLY_KIB};
+use crate::peer::limits::{LOOK_EVERY, REPLY_KIB};
 
 /// Does a job in a thread of its own, and gives it up when it takes too long or too much.
 ///

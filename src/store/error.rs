@@ -8,8 +8,8 @@ use std::time::Duration;
 use redis::{ErrorKind, ParsingError, RedisError};
 
 use crate::failure::Failure;
+use crate::peer::tls;
 use crate::text::{NO_SUCH_NAME, Shown, without_number};
-use crate::tls;
 
 pub type Result<T> = std::result::Result<T, Error>;
 

@@ -19,11 +19,10 @@ mod write;
 use std::time::Instant;
 
 use crate::failure::Failure;
-use crate::limits::READING;
+use crate::matching::{Rules, Sets};
 use crate::peer;
-use crate::scope::Rules;
+use crate::peer::limits::READING;
 use crate::text::Shown;
-use crate::users::Sets;
 use error::PeerError;
 use explain::{explain, warning_of_replica};
 use pipeline::Pipeline;

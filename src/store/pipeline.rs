@@ -14,7 +14,7 @@ use redis::{Cmd, Connection, Value};
 use super::cluster::{Cluster, Master, Node};
 use super::deadline::wait;
 use super::error::{Error, Peer, Result};
-use crate::limits::SCAN_CALLS;
+use crate::peer::limits::SCAN_CALLS;
 
 /// How many batches Redis is given ahead of their replies: it sends the rest of a long reply only after the command
 /// that follows. One more waits here.

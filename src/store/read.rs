@@ -8,9 +8,8 @@ use redis::{Cmd, Value};
 
 use super::error::{Error, Result};
 use super::pipeline::{COMMAND, Pipeline, advanced};
-use crate::limits::KEYS_BYTES;
-use crate::scope::Rules;
-use crate::users::{Distinct, KeyId, MemberId, Sets};
+use crate::matching::{Distinct, KeyId, MemberId, Rules, Sets};
+use crate::peer::limits::KEYS_BYTES;
 
 /// How many keys one SCAN looks at, and members one SSCAN: about a millisecond of Redis each.
 const SCAN_COUNT: usize = 5_000;

@@ -12,10 +12,9 @@ use super::deadline::within;
 use super::error::{Error, Peer, PeerError, Result};
 use super::{identity, url};
 use crate::failure::Failure;
-use crate::password::Password;
-use crate::peer::{Attempts, Deadlines};
+use crate::peer::tls::{Own, Tls};
+use crate::peer::{Attempts, Deadlines, Password};
 use crate::text::without_secrets;
-use crate::tls::{Own, Tls};
 
 /// What the URLs of `--redis` are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
-use kamonline::aor::UserCase;
-use kamonline::dump::{DumpItem, DumpVisitor};
-use kamonline::dump_matcher::DumpMatcher;
 use kamonline::failure::Failure;
-use kamonline::plan::Plan;
-use kamonline::scope::{ExcludedUsers, Rules, Scope};
-use kamonline::users::{Matches, Sets};
+use kamonline::matching::{
+    DumpItem, DumpMatcher, DumpVisitor, ExcludedUsers, Matches, Plan, Rules, Scope, Sets, UserCase,
+};
 
 use super::Item;
 
@@ -310,7 +307,7 @@ pub fn removed(plan: &Plan) -> Pairs {
 
 /// Key and user of everyone whom a plan adds.
 pub fn added(plan: &Plan) -> Pairs {
-    let of = |entry: &kamonline::plan::Entry| {
+    let of = |entry: &kamonline::matching::Entry| {
         let users = entry.missing.iter();
         users
             .map(|user| (entry.key.to_vec(), plan.missing(*user).to_vec()))

@@ -8,8 +8,8 @@ pub mod jsonrpc;
 pub mod matching;
 pub mod page;
 
-use kamonline::dump::DumpItem;
 use kamonline::failure::Failure;
+use kamonline::matching::DumpItem;
 
 /// A [`DumpItem`], kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use kamonline::cli::Cli;
-use kamonline::environment::Unread;
-use kamonline::notice::Notice;
+use kamonline::run::Notice;
+use kamonline::settings::{Cli, SettingsError};
 
 use crate::lab::kamonline;
 use crate::readme::{readme, readme_blocks};
@@ -100,8 +99,8 @@ fn the_examples_parse() {
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands {
         match Cli::read(words(&command).into_iter().map(Into::into), []) {
-            Err(Unread::Clap(error)) if error.use_stderr() => panic!("{command}\n{error}"),
-            Err(Unread::Failure(failure)) => panic!("{command}\n{failure}"),
+            Err(SettingsError::Clap(error)) if error.use_stderr() => panic!("{command}\n{error}"),
+            Err(SettingsError::Failure(failure)) => panic!("{command}\n{failure}"),
             _ => {}
         }
     }

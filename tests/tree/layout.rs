@@ -152,6 +152,38 @@ fn the_sets_and_the_registrars_do_not_know_each_other() {
     assert!(imports["run"].contains("store"), "{imports:#?}");
 }
 
+/// A folder is entered through its `mod.rs`: only these of its modules can be named from outside.
+#[test]
+fn a_folder_shows_what_its_mod_rs_shows() {
+    let mut shown = Vec::new();
+    for file in files_below("src", "rs")
+        .iter()
+        .filter(|file| file.ends_with("mod.rs"))
+    {
+        let folder = file
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        let modules = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub mod "));
+        shown.extend(modules.map(|module| format!("{folder}::{}", module.trim_end_matches(';'))));
+    }
+    shown.sort();
+    // The two readers, for the fuzzers; limits and TLS, whose names mean nothing without their module's.
+    let allowed = [
+        "kamailio::jsonrpc",
+        "kamailio::xhttp_rpc",
+        "peer::limits",
+        "peer::tls",
+    ];
+    assert_eq!(shown, allowed);
+}
+
 #[test]
 fn a_circle_is_found_and_a_use_is_read() {
     let to = |others: &[&str]| others.iter().map(ToString::to_string).collect();

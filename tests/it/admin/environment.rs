@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
-use kamonline::cli::Cli;
-use kamonline::environment::{self, Unread, variable};
+use kamonline::settings::{self, Cli, SettingsError, variable};
 
 use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, Run, kamonline_env};
 
@@ -32,11 +31,11 @@ fn long(option: &Arg) -> String {
 fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<ArgMatches, String> {
     let args = ["kamonline"].iter().chain(args).map(Into::into).collect();
     let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
-    let read = environment::read(&Cli::command(), args, environment.iter().map(pair));
+    let read = settings::read(&Cli::command(), args, environment.iter().map(pair));
     read.map(|(matches, _)| matches)
         .map_err(|unread| match unread {
-            Unread::Clap(error) => error.to_string(),
-            Unread::Failure(failure) => {
+            SettingsError::Clap(error) => error.to_string(),
+            SettingsError::Failure(failure) => {
                 failure.to_string() + "\n" + &failure.hint.unwrap_or_default()
             }
         })

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use kamonline::cli::Cli;
+use kamonline::settings::Cli;
 
 use crate::lab::{Run, kamonline, kamonline_command, program, temp_dir};
 

@@ -130,7 +130,7 @@ fn registered(name: &str, lower: bool) -> BTreeSet<String> {
 fn stored(to: &[u8], lower: bool) -> Option<String> {
     let at = to.iter().rposition(|byte| *byte == b'@')?;
     let user = to[..at].split(|byte| *byte == b':').next()?;
-    let mut user = kamonline::aor::unescaped(user).unwrap_or_else(|| user.to_vec());
+    let mut user = kamonline::matching::unescaped(user).unwrap_or_else(|| user.to_vec());
     if lower {
         user.make_ascii_lowercase();
     }

@@ -1,14 +1,11 @@
 //! The proof of a dump: a page is read whole and right, however it arrives, or it is not believed.
 
 use crate::lab::{HttpStub, Redis, Reply, capture, kamonline};
-use kamonline::cli::Cli;
-use kamonline::config::Config;
-use kamonline::dump::DumpItem;
 use kamonline::failure::{Exit, Failure};
 use kamonline::kamailio::xhttp_rpc::Page;
-use kamonline::progress::Progress;
-use kamonline::run::run;
-use kamonline::stop::Stop;
+use kamonline::matching::DumpItem;
+use kamonline::run::{Progress, Stop, run};
+use kamonline::settings::Cli;
 use std::sync::Arc;
 
 const RELEASES: [&str; 5] = ["4.0.7", "4.4.7", "5.0.8", "5.4.9", "5.6.3"];
@@ -134,7 +131,7 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
     ];
     for at in head..reply.len() {
         let cli = Cli::read(args.map(Into::into), []).ok().unwrap();
-        let config = Arc::new(Config::resolve(cli).unwrap());
+        let config = Arc::new(cli.config().unwrap());
         let outcome = run(&config, &Stop::default(), &Progress::new(false));
         let failure = outcome
             .failure

@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use crate::environment::{self, Unread};
+use super::environment::{self, SettingsError};
 use crate::kamailio::Rpc;
-use crate::style::{Color, Detail, Format, Style};
+use crate::report::{Color, Detail, Format, Style};
 use crate::text::without_secrets;
 
 /// Make the Redis sets of who is online say what Kamailio knows
@@ -308,10 +308,10 @@ impl Generate {
     /// Made from the command line above by tests/it/admin/generate.rs, which holds them to it.
     pub fn text(self) -> &'static str {
         match self {
-            Generate::Man => include_str!("../man/kamonline.1"),
-            Generate::Bash => include_str!("../completions/kamonline.bash"),
-            Generate::Zsh => include_str!("../completions/_kamonline"),
-            Generate::Fish => include_str!("../completions/kamonline.fish"),
+            Generate::Man => include_str!("../../man/kamonline.1"),
+            Generate::Bash => include_str!("../../completions/kamonline.bash"),
+            Generate::Zsh => include_str!("../../completions/_kamonline"),
+            Generate::Fish => include_str!("../../completions/kamonline.fish"),
         }
     }
 }
@@ -321,11 +321,11 @@ impl Cli {
     pub fn read(
         args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Unread> {
+    ) -> Result<Self, SettingsError> {
         let args = args.into_iter().collect();
         let (matches, split) = environment::read(&Self::command(), args, environment).map_err(
-            |unread| match unread {
-                Unread::Clap(error) => Unread::Clap(discreet(error)),
+            |error| match error {
+                SettingsError::Clap(error) => SettingsError::Clap(discreet(error)),
                 failure => failure,
             },
         )?;

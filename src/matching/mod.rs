@@ -6,9 +6,12 @@
 //!
 //! Hashing, and touching memory ahead of its use, stay inside this folder.
 
+mod aor;
 mod batch;
 mod distinct;
 mod domains;
+mod dump;
+mod dump_matcher;
 mod hash;
 mod ids;
 mod index;
@@ -16,15 +19,21 @@ mod matches;
 mod members;
 mod missing;
 mod names;
+mod plan;
+mod scope;
 mod sets;
 
+pub use aor::{UserCase, unescaped};
 pub use batch::{Aors, Batch};
 pub use distinct::Distinct;
-pub use domains::Domains;
+pub use dump::{DumpItem, DumpVisitor};
+pub use dump_matcher::{DumpMatcher, TOO_LARGE};
 pub use ids::{DomainId, KeyId, MemberId, UserId};
 pub use index::{Found, Index};
 pub use matches::Matches;
 pub use members::Key;
 pub use missing::Missing;
 pub use names::{Names, bounded};
+pub use plan::{Entry, Plan, Totals};
+pub use scope::{ExcludedUsers, Rules, Scope};
 pub use sets::Sets;

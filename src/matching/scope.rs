@@ -3,7 +3,7 @@
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use crate::aor::{UserCase, unescaped};
+use super::aor::{UserCase, unescaped};
 use crate::failure::Failure;
 
 /// How AoRs and sets are matched.

@@ -31,9 +31,9 @@ ids! {
     UserId
     /// A key of [`Sets`](super::Sets), counted from 0.
     KeyId
-    /// A domain of one [`Domains`](super::Domains), counted from 0.
+    /// A domain of one `Domains`, counted from 0.
     DomainId
-    /// The name of a domain: where [`Domains`](super::Domains) keeps it.
+    /// The name of a domain: where `Domains` keeps it.
     NameId
 }
 

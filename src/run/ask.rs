@@ -3,13 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::answer::{Answer, UptimeAnswer};
-use crate::config::Config;
-use crate::dump_matcher::{DumpMatcher, TOO_LARGE};
+use super::answer::{Answer, UptimeAnswer};
+use super::config::Config;
 use crate::failure::Failure;
 use crate::kamailio::{self, Dump, Registrar};
+use crate::matching::{DumpMatcher, Matches, Sets, TOO_LARGE};
 use crate::text::counted;
-use crate::users::{Matches, Sets};
 
 /// What the registrars say when all of them are asked for their dumps.
 pub struct Dumps {

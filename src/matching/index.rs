@@ -9,10 +9,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::aor::{UserCase, unescaped};
 use super::batch::Batch;
 use super::ids::{DomainId, MemberId};
 use super::members::Members;
-use crate::aor::{UserCase, unescaped};
 
 /// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/properties.rs says so.
 #[derive(Default)]
@@ -167,7 +167,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::users::{Aors, Matches, Missing, Sets};
+    use crate::matching::{Aors, Matches, Missing, Sets};
 
     /// Sets of one domain, `abc`.
     fn sets(members: impl Iterator<Item = Vec<u8>>) -> Sets {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use crate::answer::Answer;
-use crate::plan::Plan;
-use crate::scope::Scope;
+use super::answer::Answer;
+use crate::matching::{Plan, Scope};
 use crate::text::{Shown, counted};
 
 /// A domain with no more members than this may well have nobody registered; registrars that differ by no more users may well

@@ -9,8 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError};
 
+use super::password::warning_of_readers;
 use crate::failure::Failure;
-use crate::password::warning_of_readers;
 use crate::text::Shown;
 
 /// What the options of a server say of TLS.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::answer::Answer;
-use crate::config::{Config, MissingUsers, Mode, StaleUsers};
+use super::answer::Answer;
+use super::config::{Config, MissingUsers, Mode, StaleUsers};
+use super::notice::Notice;
 use crate::failure::{Exit, Failure};
-use crate::notice::Notice;
-use crate::plan::{Entry, Plan};
-use crate::users::MemberId;
+use crate::matching::{Entry, MemberId, Plan};
 
 /// A run, as far as it came.
 pub struct Outcome {
@@ -135,13 +134,17 @@ fn among<'a>(members: &'a [MemberId], entry: &'a Entry) -> impl Iterator<Item = 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Cli;
-    use crate::users::{Matches, Sets};
+    use crate::matching::{Matches, Sets};
+    use crate::settings::Cli;
 
     fn config(options: &str) -> Config {
         let servers = "kamonline --kamailio=http://k/rpc --redis=redis://r";
         let args = servers.split(' ').chain(options.split_whitespace());
-        Config::resolve(Cli::read(args.map(Into::into), []).ok().unwrap()).unwrap()
+        Cli::read(args.map(Into::into), [])
+            .ok()
+            .unwrap()
+            .config()
+            .unwrap()
     }
 
     /// The verdict and the exit code of a run that found so many.

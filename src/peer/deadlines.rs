@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::limits::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::limits::{FIRST_PAUSE, LONGEST_PAUSE};
 
 /// How long a server may take (`--timeout`), and how often it is tried again (`--retries`).
 #[derive(Clone, Copy, Debug)]

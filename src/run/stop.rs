@@ -8,6 +8,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::failure::{Exit, Failure};
+
 /// A signal that asks a run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(i32);
@@ -22,6 +24,15 @@ impl Signal {
             SIGHUP => "SIGHUP",
             SIGINT => "SIGINT",
             _ => "SIGTERM",
+        }
+    }
+}
+
+impl From<Signal> for Failure {
+    fn from(signal: Signal) -> Self {
+        Self {
+            exit: Exit::Stopped(signal.number() as u8),
+            ..Self::new(format!("stopped by {}", signal.name()))
         }
     }
 }

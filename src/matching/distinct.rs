@@ -56,7 +56,7 @@ impl<N: Id> Distinct<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::users::MemberId;
+    use crate::matching::MemberId;
 
     #[test]
     fn every_name_is_found_however_many_share_a_hash() {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::findings::{Example, Findings, UpWhenAsked};
 use crate::failure::Failure;
-use crate::findings::{Example, Findings, UpWhenAsked};
-use crate::plan::{Plan, Totals};
+use crate::matching::{Plan, Totals};
 use crate::text::{Shown, counted};
 
 /// Removals that pass under any share above 0%, so that a share works on small sites.

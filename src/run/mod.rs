@@ -3,25 +3,37 @@
 //! Redis is read before Kamailio is asked, so a user who registers in between is no candidate. A user who registers while
 //! the stale are being removed is put back by the second look, which must confirm every removal.
 
+mod answer;
+mod apply;
+mod ask;
+mod config;
+mod findings;
+mod guard;
+mod notice;
+mod outcome;
+mod progress;
+mod second_look;
+mod stop;
+
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Instant;
 
-use crate::apply::apply;
-use crate::ask;
-use crate::config::{Config, Mode, StaleUsers};
 use crate::failure::Failure;
-use crate::findings::Findings;
-use crate::guard;
-use crate::notice::Notice;
-use crate::outcome::Outcome;
-use crate::plan::Plan;
-use crate::progress::Progress;
-use crate::second_look;
-use crate::stop::{self, Signal, Stop};
+
+use crate::matching::Plan;
 use crate::store::Store;
 use crate::text::counted;
+pub use answer::Answer;
+use apply::apply;
+pub use config::{Config, MissingUsers, Mode, StaleUsers};
+pub use findings::Findings;
+pub use guard::{EmptyDump, Guard, MaxRemoval};
+pub use notice::Notice;
+pub use outcome::{Outcome, Verdict};
+pub use progress::Progress;
+pub use stop::{Signal, Stop};
 
 enum Event {
     Ended(Box<Outcome>),

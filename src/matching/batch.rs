@@ -1,9 +1,9 @@
 //! Some users of a dump, to be looked up together: one after the other each would wait for memory.
 
+use super::aor::UserCase;
 use super::hash::Hasher;
 use super::ids::{DomainId, UserId};
 use super::names::Names;
-use crate::aor::UserCase;
 use crate::failure::Failure;
 
 /// Users of domains that have a set: [`Sets::batch`](super::Sets::batch) makes an empty batch.

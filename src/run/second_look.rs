@@ -5,14 +5,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::answer::Answer;
-use crate::ask;
-use crate::config::Config;
+use super::answer::Answer;
+use super::ask;
+use super::config::Config;
+use super::stop::Stop;
 use crate::failure::Failure;
-use crate::plan::Plan;
-use crate::stop::Stop;
+use crate::matching::{MemberId, Plan};
 use crate::text::{Shown, counted};
-use crate::users::MemberId;
 
 /// How soon a signal is heeded while Kamailio is asked.
 const HEED_EVERY: Duration = Duration::from_millis(20);
@@ -175,8 +174,8 @@ fn of_one_registrar(first: &Answer, second: &Answer) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::UptimeAnswer;
     use crate::kamailio::Uptime;
+    use crate::run::answer::UptimeAnswer;
 
     fn answer(aors: usize, since: &str) -> Answer {
         Answer {

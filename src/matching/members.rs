@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::aor::UserCase;
 use super::hash::Hasher;
 use super::ids::{DomainId, Id, KeyId, MemberId};
 use super::names::Names;
-use crate::aor::UserCase;
 use crate::failure::Failure;
 
 /// Members by key, and what hashes their forms.

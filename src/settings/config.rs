@@ -1,80 +1,21 @@
 //! The command line, checked, and made into finished parts.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::aor::UserCase;
-use crate::cli::Cli;
+use super::cli::Cli;
 use crate::failure::Failure;
-use crate::guard::{EmptyDump, Guard, MaxRemoval};
 use crate::kamailio::Registrar;
-use crate::password::Password;
-use crate::peer::Deadlines;
-use crate::scope::{ExcludedUsers, Rules, Scope};
-use crate::store::{Access, Servers, Topology};
+use crate::matching::{ExcludedUsers, Rules, Scope, UserCase};
+use crate::peer::tls;
+use crate::peer::{Deadlines, Password};
+use crate::run::{Config, EmptyDump, Guard, MaxRemoval, MissingUsers, Mode, StaleUsers};
+use crate::store::{Servers, Topology};
 use crate::text::without_secrets;
-use crate::tls;
 
-/// All that a run needs to know.
-pub struct Config {
-    /// Who is asked who is registered.
-    pub registrars: Vec<Registrar>,
-    /// Whether each of them knows the users of all (`--replicated`).
-    pub replicated: bool,
-    /// Where the sets are.
-    pub redis: Servers,
-    /// How the two are matched.
-    pub rules: Rules,
-    /// When a plan is refused.
-    pub guard: Guard,
-    /// Whether the plan is carried out.
-    pub mode: Mode,
-    /// What is done about members who are not registered.
-    pub stale: StaleUsers,
-    /// What is done about users who are in no set.
-    pub missing: MissingUsers,
-    /// How long after the last removal the registrars are asked again.
-    pub settle: Duration,
-    /// Where the run's metrics go.
-    pub metrics_file: Option<PathBuf>,
-    /// Of the settings themselves.
-    pub warnings: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    Apply,
-    DryRun {
-        /// Whether a discrepancy shows in the exit code.
-        exit_code: bool,
-    },
-}
-
-impl Mode {
-    /// What the run does with the sets.
-    pub fn access(self) -> Access {
-        match self {
-            Self::Apply => Access::Change,
-            Self::DryRun { .. } => Access::Look,
-        }
-    }
-}
-
-/// `--keep-stale`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StaleUsers {
-    Remove,
-    Keep,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingUsers {
-    Leave,
-    Add,
-}
-
-impl Config {
-    pub fn resolve(cli: Cli) -> Result<Self, Failure> {
+impl Cli {
+    /// What the options mean.
+    pub fn config(self) -> Result<Config, Failure> {
+        let cli = self;
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
@@ -162,7 +103,7 @@ impl Config {
                 deadlines,
             )
         };
-        Ok(Self {
+        Ok(Config {
             registrars: cli
                 .kamailio
                 .iter()

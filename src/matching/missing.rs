@@ -1,10 +1,10 @@
 //! The users who are registered and in no set of their domain.
 
+use super::aor::UserCase;
 use super::distinct::Distinct;
 use super::domains::Domains;
 use super::ids::{DomainId, UserId};
 use super::names::Names;
-use crate::aor::UserCase;
 use crate::failure::Failure;
 
 /// Missing users, each once, by domain.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::answer::Answer;
-use crate::plan::{Plan, Totals};
+use super::answer::Answer;
+use crate::matching::{Plan, Totals};
 use crate::text::Shown;
 
 #[derive(Default)]

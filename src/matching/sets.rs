@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::aor::UserCase;
 use super::batch::{Aors, Batch};
 use super::distinct::Distinct;
 use super::domains::Domains;
 use super::ids::{DomainId, KeyId, MemberId};
 use super::index::{Found, Index};
 use super::members::{Key, Members};
-use crate::aor::UserCase;
 use crate::failure::Failure;
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.

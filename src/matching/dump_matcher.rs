@@ -4,12 +4,12 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Scope as Threads, ScopedJoinHandle};
 
-use crate::aor;
-use crate::dump::{DumpItem, DumpVisitor};
+use super::aor;
+use super::dump::{DumpItem, DumpVisitor};
+use super::scope::Rules;
+use super::{Aors, Batch, Matches, Missing, Sets, bounded};
 use crate::failure::Failure;
-use crate::scope::Rules;
 use crate::text::Shown;
-use crate::users::{Aors, Batch, Matches, Missing, Sets, bounded};
 
 /// How many users are looked up together, and how many such batches may wait.
 const BATCH: usize = 256;
@@ -165,9 +165,9 @@ impl DumpVisitor for DumpMatcher<'_> {
 mod tests {
     use std::thread;
 
+    use super::aor::UserCase;
     use super::*;
-    use crate::aor::UserCase;
-    use crate::scope::{ExcludedUsers, Scope};
+    use crate::matching::{ExcludedUsers, Scope};
 
     fn rules() -> Rules {
         Rules {

@@ -106,7 +106,7 @@ impl<N: Id, G: Id> Names<N, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::users::{KeyId, MemberId};
+    use crate::matching::{KeyId, MemberId};
 
     #[test]
     fn names_are_taken_in_up_to_256_mib() {

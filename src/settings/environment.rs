@@ -17,21 +17,21 @@ const PREFIX: &str = "KAMONLINE_";
 const NO_SETTING: &str = "generate";
 
 /// Why there are no settings.
-pub enum Unread {
+pub enum SettingsError {
     /// clap's own, among them the texts that `--help` and `--version` ask for.
     Clap(clap::Error),
     Failure(Failure),
 }
 
-impl From<clap::Error> for Unread {
+impl From<clap::Error> for SettingsError {
     fn from(error: clap::Error) -> Self {
-        Unread::Clap(error)
+        SettingsError::Clap(error)
     }
 }
 
-impl From<Failure> for Unread {
+impl From<Failure> for SettingsError {
     fn from(failure: Failure) -> Self {
-        Unread::Failure(failure)
+        SettingsError::Failure(failure)
     }
 }
 
@@ -48,7 +48,7 @@ pub fn read(
     command: &Command,
     args: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(ArgMatches, Vec<String>), Unread> {
+) -> Result<(ArgMatches, Vec<String>), SettingsError> {
     let written = plain(command)
         .try_get_matches_from(&args)
         .map_err(|error| as_clap_says_it(command, &args, error))?;

@@ -1,12 +1,11 @@
 //! What a run changes in Redis, and how it takes a removal back.
 
-use crate::config::{Config, MissingUsers};
+use super::config::{Config, MissingUsers};
+use super::stop::Stop;
 use crate::failure::{Exit, Failure};
-use crate::plan::Plan;
-use crate::stop::Stop;
+use crate::matching::{MemberId, Plan};
 use crate::store::{Change, Fate, Store, Verb, Written};
 use crate::text::{Shown, counted};
-use crate::users::MemberId;
 
 /// How many users an error names; the report names all of them.
 const SOME: usize = 20;

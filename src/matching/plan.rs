@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::scope::Rules;
-use crate::users::{DomainId, Key, Matches, MemberId, Names, Sets, UserId};
+use super::scope::Rules;
+use super::{DomainId, Key, Matches, MemberId, Names, Sets, UserId};
 
 /// Every key, with the members to remove from its set and the users to add.
 pub struct Plan {

@@ -1,0 +1,9 @@
+//! What both servers share: deadlines and further tries, TLS, passwords, and every bound on what a server can make us keep.
+
+mod deadlines;
+pub mod limits;
+mod password;
+pub mod tls;
+
+pub use deadlines::{Attempts, Deadlines, retrying};
+pub use password::Password;

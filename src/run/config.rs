@@ -1,0 +1,67 @@
+//! All that a run needs to know, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::guard::Guard;
+use crate::kamailio::Registrar;
+use crate::matching::Rules;
+use crate::store::{Access, Servers};
+
+/// All that a run needs to know.
+pub struct Config {
+    /// Who is asked who is registered.
+    pub registrars: Vec<Registrar>,
+    /// Whether each of them knows the users of all (`--replicated`).
+    pub replicated: bool,
+    /// Where the sets are.
+    pub redis: Servers,
+    /// How the two are matched.
+    pub rules: Rules,
+    /// When a plan is refused.
+    pub guard: Guard,
+    /// Whether the plan is carried out.
+    pub mode: Mode,
+    /// What is done about members who are not registered.
+    pub stale: StaleUsers,
+    /// What is done about users who are in no set.
+    pub missing: MissingUsers,
+    /// How long after the last removal the registrars are asked again.
+    pub settle: Duration,
+    /// Where the run's metrics go.
+    pub metrics_file: Option<PathBuf>,
+    /// Of the settings themselves.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Apply,
+    DryRun {
+        /// Whether a discrepancy shows in the exit code.
+        exit_code: bool,
+    },
+}
+
+impl Mode {
+    /// What the run does with the sets.
+    pub fn access(self) -> Access {
+        match self {
+            Self::Apply => Access::Change,
+            Self::DryRun { .. } => Access::Look,
+        }
+    }
+}
+
+/// `--keep-stale`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleUsers {
+    Remove,
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingUsers {
+    Leave,
+    Add,
+}
