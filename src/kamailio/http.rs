@@ -6,12 +6,11 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
-use reqwest::tls::{Certificate, Identity};
 
 use crate::failure::Failure;
 use crate::peer::Password;
 use crate::peer::limits::CONNECT_TENTHS;
-use crate::peer::tls::{Own, Tls};
+use crate::peer::tls::Tls;
 
 /// For HTTP Basic.
 pub struct Login {
@@ -66,26 +65,10 @@ pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .no_proxy()
-        .referer(false);
+        .referer(false)
+        .tls_backend_preconfigured((*tls.config()).clone());
     let failure =
         |error: reqwest::Error| Failure::new(format!("cannot prepare to ask Kamailio: {error}"));
-    if url.scheme() == "https" {
-        if let Some(roots) = &tls.roots {
-            let roots = Certificate::from_pem_bundle(roots).map_err(failure)?;
-            builder = builder.tls_certs_only(roots);
-        }
-        if let Some(Own { certificate, key }) = &tls.own {
-            let both = [&certificate[..], b"\n", key].concat();
-            builder = builder.identity(Identity::from_pem(&both).map_err(failure)?);
-        }
-    } else {
-        // Spares a run the loading of the system's certificates.
-        let none = rustls::RootCertStore::empty();
-        let unused = rustls::ClientConfig::builder()
-            .with_root_certificates(none)
-            .with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(unused);
-    }
     if url.scheme() == "http" {
         // With TLS it would bound the handshake too, and a plain port that hangs in it is told in another way.
         builder = builder.connect_timeout(connect_timeout(timeout));

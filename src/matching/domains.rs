@@ -4,9 +4,7 @@ use super::distinct::Distinct;
 use super::ids::{DomainId, Id, NameId};
 use super::names::Names;
 use crate::failure::Failure;
-
-/// Of memory, about: a bound on what a broken server can make us keep.
-const MOST_BYTES: usize = 256 << 20;
+use crate::peer::limits::DOMAINS_BYTES;
 
 /// With 10,000 domains a `HashMap` takes 4 ms longer for 100,000 AoRs: each of its names is elsewhere in memory.
 #[derive(Default)]
@@ -54,7 +52,7 @@ impl Domains {
 
     /// Whether there are more than make sense.
     pub fn is_full(&self) -> bool {
-        self.bytes + 100 * self.count() > MOST_BYTES
+        self.bytes + 100 * self.count() > DOMAINS_BYTES
     }
 
     pub fn find_or_add(&mut self, domain: &[u8]) -> Result<DomainId, Failure> {

@@ -6,14 +6,11 @@ use std::marker::PhantomData;
 
 use super::ids::Id;
 use crate::failure::Failure;
-
-/// More than any registrar holds (a million users are about 10 MB); bounds on what a broken server can make us keep.
-const MOST_BYTES: usize = 256 << 20;
-const MOST_NAMES: usize = 16 << 20;
+use crate::peer::limits::{NAMES, NAMES_BYTES};
 
 /// Whether so many names, of so many bytes together, make sense.
 pub fn bounded(names: usize, bytes: usize) -> Result<(), Failure> {
-    if names <= MOST_NAMES && bytes <= MOST_BYTES {
+    if names <= NAMES && bytes <= NAMES_BYTES {
         return Ok(());
     }
     Err(Failure::new(

@@ -7,10 +7,25 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two tries, which `--help` tells: a cluster needs seconds for another master.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How much more memory, in KiB, may be resident while one reply of Redis comes: replies to our commands take a few MiB.
-pub const REPLY_KIB: usize = 256 << 10;
-/// How often the memory is looked at meanwhile: a fast network brings some 60 MiB in that time.
-pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The bytes of a reply of Redis that lists members or keys: as many as all names together may have.
+pub const REPLY_BYTES: usize = NAMES_BYTES;
+/// The bytes of any other reply, with what its lists take in memory: CLUSTER SLOTS of a cluster whose slots lie one by one
+/// takes some 3 MiB.
+pub const VALUE_BYTES: usize = 16 << 20;
+/// The bytes of one text in such a reply: a section of INFO takes 4 KiB.
+pub const TEXT_BYTES: usize = 64 << 10;
+/// How deep the lists in such a reply may lie in each other: CLUSTER SLOTS needs four.
+pub const NESTING: usize = 6;
+/// The bytes that are kept of an error of Redis.
+pub const WORDS_BYTES: usize = 1 << 10;
+/// How often one command of a cluster may be sent on: to the new master of its slot, and once more when that slot moves again.
+pub const REDIRECTIONS: usize = 3;
+/// The names that are kept, of members or of AoRs, and their bytes: more than any registrar holds (a million users are
+/// about 10 MB).
+pub const NAMES: usize = 16 << 20;
+pub const NAMES_BYTES: usize = 256 << 20;
+/// The memory that domains take, about: a million of them take half of it.
+pub const DOMAINS_BYTES: usize = 256 << 20;
 /// The calls of one SCAN or SSCAN: a Redis holds 2^32 keys, a set as many members, and a call looks at 2,000 or more.
 pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
 /// The bytes of all keys under the prefix, with some 100 bytes each for what else is kept of a key: a million domains take
@@ -18,9 +33,6 @@ pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
 pub const KEYS_BYTES: usize = 256 << 20;
 /// How many times `--timeout` the reading of all sets may take, 10 minutes by default: a million users take some seconds.
 pub const READING: u32 = 20;
-/// How often the redis crate tries a command of a cluster again by itself, each time as long as `--timeout`: it follows
-/// MOVED and ASK so.
-pub const CLUSTER_RETRIES: u32 = 3;
 
 /// How many tenths of `--timeout` a connect to Kamailio may take over http://, so that it ends before the exchange does
 /// and is told as what it is.

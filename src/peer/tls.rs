@@ -4,10 +4,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 
 use super::password::warning_of_readers;
 use crate::failure::Failure;
@@ -22,21 +22,15 @@ pub struct Options<'a> {
     pub key: Option<&'a Path>,
 }
 
-/// The files of these options, in PEM. Never shown.
+/// How a server is trusted, and what is shown to it: one configuration for both kinds of server.
 #[derive(Clone)]
 pub struct Tls {
     server: &'static str,
-    /// The only roots that kamonline trusts; without them, those of the system.
-    pub roots: Option<Vec<u8>>,
-    pub own: Option<Own>,
+    config: Arc<ClientConfig>,
+    shows_own: bool,
 }
 
-/// A certificate of kamonline's own, for a server that demands one.
-#[derive(Clone)]
-pub struct Own {
-    pub certificate: Vec<u8>,
-    pub key: Vec<u8>,
-}
+type Chain = Vec<CertificateDer<'static>>;
 
 impl Options<'_> {
     /// Reads the files, and what to warn of. `scheme` is that of a URL with TLS; `is_used` is whether there is such a URL.
@@ -51,16 +45,22 @@ impl Options<'_> {
                 "use {scheme} for TLS, or leave out --{server}-{option}"
             )));
         }
-        let roots = self.ca.map(|file| self.roots(file)).transpose()?;
-        if is_used {
-            self.check_the_system(roots.is_some())?;
-        }
-        let (own, warning) = match (self.cert, self.key) {
+        let roots = match (self.ca, is_used) {
+            (Some(file), _) => self.roots(file)?,
+            (None, true) => self.roots_of_the_system()?,
+            (None, false) => RootCertStore::empty(),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let trusting = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::new(format!("TLS: {error}")))?
+            .with_root_certificates(roots);
+        let (config, warning) = match (self.cert, self.key) {
             (Some(cert), Some(key)) => (
-                Some(self.own(cert, key)?),
+                self.showing_own(trusting, cert, key)?,
                 warning_of_readers(&format!("--{server}-key"), key),
             ),
-            (None, None) => (None, None),
+            (None, None) => (trusting.with_no_client_auth(), None),
             (cert, _) => {
                 let (one, other) = match cert {
                     Some(_) => ("cert", "key"),
@@ -72,7 +72,12 @@ impl Options<'_> {
                 .hint("give both: two PEM files, or one that holds the certificate and its key"));
             }
         };
-        Ok((Tls { server, roots, own }, warning))
+        let tls = Tls {
+            server,
+            config: Arc::new(config),
+            shows_own: self.cert.is_some(),
+        };
+        Ok((tls, warning))
     }
 
     fn unusable(&self, option: &str, file: &Path, why: &str) -> Failure {
@@ -88,86 +93,90 @@ impl Options<'_> {
     }
 
     /// At least one. The errors of the PEM reader may quote the file, so they are not shown.
-    fn certificates(
-        &self,
-        option: &str,
-        file: &Path,
-        pem: &[u8],
-    ) -> Result<Vec<CertificateDer<'static>>, Failure> {
-        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    fn certificates(&self, option: &str, file: &Path) -> Result<Chain, Failure> {
+        let pem = self.pem(option, file)?;
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         match read {
             Ok(certificates) if !certificates.is_empty() => Ok(certificates),
             _ => Err(self.unusable(option, file, "holds no certificate in PEM")),
         }
     }
 
-    fn roots(&self, file: &Path) -> Result<Vec<u8>, Failure> {
-        let pem = self.pem("ca", file)?;
-        let mut store = rustls::RootCertStore::empty();
-        for root in self.certificates("ca", file, &pem)? {
+    fn roots(&self, file: &Path) -> Result<RootCertStore, Failure> {
+        let mut store = RootCertStore::empty();
+        for root in self.certificates("ca", file)? {
             store
                 .add(root)
                 .map_err(|error| self.unusable("ca", file, &error.to_string()))?;
         }
-        Ok(pem)
+        Ok(store)
     }
 
-    fn own(&self, cert: &Path, key: &Path) -> Result<Own, Failure> {
-        let own = Own {
-            certificate: self.pem("cert", cert)?,
-            key: self.pem("key", key)?,
-        };
-        let chain = self.certificates("cert", cert, &own.certificate)?;
+    fn showing_own(
+        &self,
+        trusting: ConfigBuilder<ClientConfig, WantsClientCert>,
+        cert: &Path,
+        key: &Path,
+    ) -> Result<ClientConfig, Failure> {
+        let chain = self.certificates("cert", cert)?;
         let no_key = |_| {
             self.unusable("key", key, "holds no private key in PEM")
                 .hint("take its passphrase off, if it has one: openssl pkey -in KEY -out FILE")
         };
-        let parsed = PrivateKeyDer::from_pem_slice(&own.key).map_err(no_key)?;
-        let provider = rustls::crypto::ring::default_provider();
-        match CertifiedKey::from_der(chain, parsed, &provider) {
-            Ok(_) => Ok(own),
-            Err(rustls::Error::InconsistentKeys(_)) => {
-                let why = format!("is not the key of the certificate in {}", cert.display());
-                Err(self.unusable("key", key, &why))
-            }
-            Err(rustls::Error::InvalidCertificate(why)) if is_of_version_1(&why) => Err(self
-                .unusable("cert", cert, "is of version 1, and must be of version 3")
-                .hint(VERSION_3)),
-            Err(rustls::Error::InvalidCertificate(why)) => {
-                Err(self.unusable("cert", cert, &why.to_string()))
-            }
-            Err(_) => Err(self.unusable("key", key, "is of a kind that cannot be used")),
-        }
+        let parsed = PrivateKeyDer::from_pem_slice(&self.pem("key", key)?).map_err(no_key)?;
+        trusting
+            .with_client_auth_cert(chain, parsed)
+            .map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    let why = format!("is not the key of the certificate in {}", cert.display());
+                    self.unusable("key", key, &why)
+                }
+                rustls::Error::InvalidCertificate(why) if is_of_version_1(&why) => self
+                    .unusable("cert", cert, "is of version 1, and must be of version 3")
+                    .hint(VERSION_3),
+                rustls::Error::InvalidCertificate(why) => {
+                    self.unusable("cert", cert, &why.to_string())
+                }
+                _ => self.unusable("key", key, "is of a kind that cannot be used"),
+            })
     }
 
-    /// A slim container has no roots, and then every certificate looks like a stranger's.
-    fn check_the_system(&self, has_others: bool) -> Result<(), Failure> {
+    /// A slim container has none, and then every certificate looks like a stranger's.
+    fn roots_of_the_system(&self) -> Result<RootCertStore, Failure> {
         let server = self.server;
-        // The redis crate 1.8 reads them even where it is given others, and fails.
-        let must_be_read = server == "redis";
-        if has_others && !must_be_read {
-            return Ok(());
-        }
         let system = rustls_native_certs::load_native_certs();
-        if let Some(error) = system.errors.first().filter(|_| must_be_read) {
-            return Err(Failure::usage(format!(
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(system.certs);
+        if !store.is_empty() {
+            return Ok(store);
+        }
+        let give_a_root =
+            format!("give the root that signed its certificate with --{server}-ca FILE");
+        Err(match system.errors.first() {
+            Some(error) => Failure::usage(format!(
                 "--{server}: the root certificates of this system cannot be read ({error})"
             ))
-            .hint("let SSL_CERT_FILE and SSL_CERT_DIR in the environment name a file and a directory that can be read, or unset them: then it is /etc/ssl/certs or the like"));
-        }
-        if has_others || !system.certs.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::usage(format!(
-            "--{server}: this system has no root certificates, so no server can be trusted over TLS"
-        ))
-        .hint(format!(
-            "give the root that signed its certificate with --{server}-ca FILE, or install the package ca-certificates"
-        )))
+            .hint(format!(
+                "let SSL_CERT_FILE and SSL_CERT_DIR in the environment name a file and a directory that can be read, or unset them: then it is /etc/ssl/certs or the like; or {give_a_root}"
+            )),
+            None => Failure::usage(format!(
+                "--{server}: this system has no root certificates, so no server can be trusted over TLS"
+            ))
+            .hint(format!("{give_a_root}, or install the package ca-certificates")),
+        })
     }
 }
 
 impl Tls {
+    pub fn config(&self) -> Arc<ClientConfig> {
+        self.config.clone()
+    }
+
+    /// Whether kamonline has a certificate of its own for a server that demands one.
+    pub fn shows_own(&self) -> bool {
+        self.shows_own
+    }
+
     /// An error of the TLS library; `peer` is whom it is about.
     pub fn explain(&self, error: &rustls::Error, peer: &str) -> Failure {
         let failure = |what: &str| Failure::new(what).context(peer);
@@ -212,7 +221,7 @@ impl Tls {
     fn rejected(&self, alert: AlertDescription, peer: &str) -> Failure {
         let server = self.server;
         let failure = |what: &str| Failure::new(what).context(peer);
-        if self.own.is_some() {
+        if self.shows_own {
             return failure(&format!("it does not accept the certificate of --{server}-cert ({alert:?})")).hint(
                 "give one that is valid, and signed by an authority that the server trusts: tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
             );

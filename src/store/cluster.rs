@@ -1,82 +1,26 @@
-//! Redis Cluster: its masters, all of them or none, and commands sent to the masters of their keys.
-//!
-//! The `ClusterConnection` of the redis crate 1.8 follows MOVED and ASK.
+//! Redis Cluster: which master has which slot.
 
-use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-use redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, Value};
-
-use super::deadline::within;
-use super::error::{Error, Peer, PeerError, Refusal, Result};
-use super::servers::Servers;
-use crate::peer::limits::CLUSTER_RETRIES;
+use super::connection::{Connection, Reply};
+use super::error::{Error, Refusal, Result};
+use super::servers::{Place, Server, Servers};
 
 const SLOTS: usize = 16_384;
 
-/// A connection to every node, and the masters it had when it was made.
-pub struct Cluster {
-    connection: ClusterConnection,
-    pub masters: Vec<Master>,
+/// The masters of all slots.
+pub struct Slots {
+    pub masters: Vec<Server>,
+    /// Of each slot the number of its master.
+    owners: Vec<u16>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    pub host: String,
-    pub port: u16,
-}
-
-/// A master, and the slots that it had when the cluster was asked.
-#[derive(Debug)]
-pub struct Master {
-    pub node: Node,
-    pub slots: Vec<RangeInclusive<u16>>,
-}
-
-/// A cluster, and how long a reply of it may take.
-pub fn connect(servers: &Servers) -> std::result::Result<(Cluster, Duration), PeerError> {
-    let (seed, slots) = slots(servers).map_err(|error| Peer::Configured.error(error))?;
-    let cluster = masters(&servers.infos[seed], slots).and_then(|masters| {
-        let timeout = servers.deadlines().timeout;
-        // The one that just answered goes first.
-        let mut infos = servers.infos.clone();
-        infos.swap(0, seed);
-        let mut client = ClusterClient::builder(infos)
-            .retries(CLUSTER_RETRIES)
-            .min_retry_wait(10)
-            .max_retry_wait(200)
-            .connection_timeout(timeout)
-            .response_timeout(timeout);
-        if let Some(certificates) = servers.certificates() {
-            client = client.certs(certificates);
-        }
-        let client = client.build()?;
-        let connection = within(timeout, move || client.get_connection())?;
-        connection.set_write_timeout(Some(timeout))?;
-        Ok(Cluster {
-            connection,
-            masters,
-        })
-    });
-    // Longer than the redis crate tries: it would send a removal again behind the back of the second look.
-    let timeout = servers.deadlines().timeout;
-    let longest = timeout.saturating_mul(CLUSTER_RETRIES + 2);
-    match cluster {
-        Ok(cluster) => Ok((cluster, longest)),
-        Err(error) => Err(Peer::Discovered(None).error(error)),
-    }
-}
-
-/// CLUSTER SLOTS, from the first node that answers. The redis crate asks too, but takes a refusal for a cluster that
-/// holds nothing.
-fn slots(servers: &Servers) -> Result<(usize, Vec<Vec<Value>>)> {
+/// From the first of the nodes that answers.
+pub fn slots(servers: &Servers) -> Result<Slots> {
     let mut failed: Option<Error> = None;
-    for (number, node) in servers.infos.iter().enumerate() {
-        match ask(servers, node) {
-            Ok(slots) => return Ok((number, slots)),
+    for node in &servers.given {
+        match servers.ask(node, |open| Slots::ask(node, &mut open()?)) {
+            Ok(slots) => return Ok(slots),
             Err(error) if failed.as_ref().is_none_or(Error::is_of_the_connection) => {
                 failed = Some(error)
             }
@@ -86,145 +30,167 @@ fn slots(servers: &Servers) -> Result<(usize, Vec<Vec<Value>>)> {
     Err(failed.unwrap_or_else(|| Error::Other("no node was asked".into())))
 }
 
-fn ask(servers: &Servers, node: &ConnectionInfo) -> Result<Vec<Vec<Value>>> {
-    let mut connection = servers.open(node)?;
-    within(servers.deadlines().timeout, move || {
-        // The redis crate will, and take a refusal for a connection that broke.
-        redis::cmd("PING").exec(&mut connection)?;
-        redis::cmd("CLUSTER").arg("SLOTS").query(&mut connection)
-    })
+impl Slots {
+    pub fn ask(node: &Server, connection: &mut Connection) -> Result<Self> {
+        let reply = connection.query(redis::cmd("CLUSTER").arg("SLOTS"))?;
+        Self::of(node, reply.into_list()?)
+    }
+
+    /// While one slot has no master, the sets that it holds cannot be known.
+    fn of(node: &Server, ranges: Vec<Reply>) -> Result<Self> {
+        let mut slots = Self {
+            masters: Vec::new(),
+            owners: vec![u16::MAX; SLOTS],
+        };
+        for range in ranges {
+            let mut parts = range.into_list()?.into_iter();
+            let (Some(start), Some(end), Some(master)) = (parts.next(), parts.next(), parts.next())
+            else {
+                continue;
+            };
+            let range: RangeInclusive<usize> = start.into_number()?..=end.into_number()?;
+            let owners = slots.owners.get_mut(range).ok_or(Error::Foreign)?;
+            if let Some(place) = place(node, master)? {
+                owners.fill(number_of(&mut slots.masters, node, place));
+            }
+        }
+        let without = slots.owners.iter().filter(|owner| **owner == u16::MAX);
+        match without.count() {
+            0 => Ok(slots),
+            without => {
+                let words = format!("CLUSTERDOWN {without} of {SLOTS} slots have no master");
+                Err(Error::Refused(Refusal::ClusterDown, words))
+            }
+        }
+    }
+
+    /// The number of the master that has a key.
+    pub fn master_of(&self, key: &[u8]) -> usize {
+        self.owners[slot(key)].into()
+    }
 }
 
-/// The masters of all slots. While one is missing, the sets it holds cannot be known.
-fn masters(seed: &ConnectionInfo, slots: Vec<Vec<Value>>) -> Result<Vec<Master>> {
-    let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = seed.addr() else {
-        return Err(Error::Other("a node is reached over TCP".into()));
+fn number_of(masters: &mut Vec<Server>, node: &Server, (name, port): (String, u16)) -> u16 {
+    let server = node.at(name, port);
+    let known = masters
+        .iter()
+        .position(|master| master.place == server.place);
+    let number = known.unwrap_or_else(|| {
+        masters.push(server);
+        masters.len() - 1
+    });
+    // There are fewer masters than slots.
+    number as u16
+}
+
+/// Host and port of a master, which its id and more host names may follow.
+fn place(node: &Server, master: Reply) -> Result<Option<(String, u16)>> {
+    let mut parts = master.into_list()?.into_iter();
+    let (Some(host), Some(port)) = (parts.next(), parts.next()) else {
+        return Err(Error::Foreign);
     };
-    let mut masters: Vec<Master> = Vec::new();
-    let mut covered = 0;
-    for range in slots {
-        let [start, end, master, ..] = range.as_slice() else {
-            continue;
-        };
-        let (start, end): (u16, u16) = (
-            redis::from_redis_value_ref(start)?,
-            redis::from_redis_value_ref(end)?,
-        );
-        let (name, port) = address(master)?;
-        // A node that does not know how it is called means itself; `?` is one whose name nobody knows.
-        let host = match name.as_deref() {
-            Some("?") => continue,
-            None | Some("") => host.clone(),
-            Some(name) => name.to_owned(),
-        };
-        let slots = start..=end;
-        covered += slots.len();
-        let node = Node { host, port };
-        match masters.iter_mut().find(|master| master.node == node) {
-            Some(master) => master.slots.push(slots),
-            None => masters.push(Master {
-                node,
-                slots: vec![slots],
-            }),
-        }
-    }
-    if covered < SLOTS {
-        let words = format!(
-            "CLUSTERDOWN {} of {SLOTS} slots have no master",
-            SLOTS - covered
-        );
-        return Err(Error::Refused(Refusal::ClusterDown, words));
-    }
-    Ok(masters)
+    let host = match host {
+        Reply::Nil => String::new(),
+        host => host.into_utf8()?,
+    };
+    let port = port.into_number()?;
+    Ok(named(node, &host).map(|host| (host, port)))
 }
 
-/// Host and port, which ids and host names may follow.
-fn address(node: &Value) -> Result<(Option<String>, u16)> {
-    let mut parts = redis::from_redis_value_ref::<Vec<Value>>(node)?.into_iter();
-    match (parts.next(), parts.next()) {
-        (Some(host), Some(port)) => Ok((
-            redis::from_redis_value(host)?,
-            redis::from_redis_value(port)?,
-        )),
-        _ => Err(Error::Foreign),
+/// A node that does not know how it is called means itself; `?` is one whose name nobody knows.
+fn named(node: &Server, host: &str) -> Option<String> {
+    match (host, &node.place) {
+        ("?", _) => None,
+        ("", Place::Host { name, .. }) => Some(name.clone()),
+        _ => Some(host.to_owned()),
     }
 }
 
-impl Cluster {
-    /// Sends commands together, each to the master of its key.
-    pub fn replies(&mut self, commands: &[Cmd]) -> VecDeque<Result<Value>> {
-        let replies = self.send_together(commands);
-        replies.unwrap_or_else(|error| VecDeque::from([Err(error)]))
-    }
+/// Who has a key, as an error says: `MOVED 3999 127.0.0.1:6381`.
+pub fn redirected(words: &str, node: &Server) -> Option<Server> {
+    let (host, port) = words.split(' ').nth(2)?.rsplit_once(':')?;
+    Some(node.at(named(node, host)?, port.parse().ok()?))
+}
 
-    /// When one of them is refused the pipeline tells the replies to none, so they are sent one by one: each may be
-    /// run twice.
-    fn send_together(&mut self, commands: &[Cmd]) -> Result<VecDeque<Result<Value>>> {
-        let mut pipeline = cluster_pipe();
-        for command in commands {
-            pipeline.add_command(command.clone());
-        }
-        match pipeline.query::<Vec<Value>>(&mut self.connection) {
-            Ok(replies) => return Ok(replies.into_iter().map(Ok).collect()),
-            Err(error) => match Error::from(error) {
-                Error::Refused(..) => {}
-                error => return Err(error),
-            },
-        }
-        let mut reply = |command| Ok(self.connection.req_command(command)?);
-        Ok(commands.iter().map(&mut reply).collect())
-    }
-
-    pub fn ask(&mut self, node: &Node, command: &Cmd) -> Result<Value> {
-        let route = SingleNodeRoutingInfo::ByAddress {
-            host: node.host.clone(),
-            port: node.port,
-        };
-        let route = RoutingInfo::SingleNode(route);
-        Ok(self.connection.route_command(command, route)?)
-    }
+/// The slot of a key, by its part in braces where it has one (Redis Cluster specification, hash tags).
+fn slot(key: &[u8]) -> usize {
+    let in_braces = || {
+        let start = key.iter().position(|byte| *byte == b'{')? + 1;
+        let length = key[start..].iter().position(|byte| *byte == b'}')?;
+        (length > 0).then(|| &key[start..start + length])
+    };
+    let hash = crc16::State::<crc16::XMODEM>::calculate(in_braces().unwrap_or(key));
+    usize::from(hash) % SLOTS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::servers::Login;
 
-    fn range(start: i64, end: i64, host: Value, port: i64) -> Vec<Value> {
-        let node = Value::Array(vec![host, Value::Int(port), Value::Nil]);
-        vec![Value::Int(start), Value::Int(end), node]
+    fn seed() -> Server {
+        Server {
+            place: Place::Host {
+                name: "seed".into(),
+                port: 1,
+            },
+            with_tls: false,
+            login: Login::default(),
+        }
     }
 
-    fn host(name: &str) -> Value {
-        Value::BulkString(name.into())
+    fn range(start: i64, end: i64, host: Reply, port: i64) -> Reply {
+        let node = Reply::List(vec![host, Reply::Number(port), Reply::Nil]);
+        Reply::List(vec![Reply::Number(start), Reply::Number(end), node])
+    }
+
+    fn host(name: &str) -> Reply {
+        Reply::Text(name.into())
     }
 
     #[test]
     fn a_cluster_with_a_slot_that_nobody_serves_is_down() {
-        let seed: ConnectionInfo =
-            redis::IntoConnectionInfo::into_connection_info("redis://seed:1").unwrap();
         let whole = vec![
-            range(0, 9_999, Value::Nil, 1),
+            range(0, 9_999, Reply::Nil, 1),
             range(10_000, 16_000, host(""), 2),
             range(16_001, 16_383, host("other"), 1),
         ];
-        let found: Vec<_> = masters(&seed, whole.clone())
-            .unwrap()
-            .into_iter()
-            .map(|Master { node, slots }| format!("{}:{} {slots:?}", node.host, node.port))
-            .collect();
-        let expected = [
-            "seed:1 [0..=9999]",
-            "seed:2 [10000..=16000]",
-            "other:1 [16001..=16383]",
-        ];
-        assert_eq!(found, expected);
+        let slots = Slots::of(&seed(), whole.clone()).unwrap();
+        let found: Vec<_> = slots.masters.iter().map(Server::shown).collect();
+        assert_eq!(found, ["seed:1", "seed:2", "other:1"]);
+        let edges = [0, 9_999, 10_000, 16_000, 16_001, 16_383];
+        assert_eq!(edges.map(|slot| slots.owners[slot]), [0, 0, 1, 1, 2, 2]);
         for without in [
             vec![],
             whole[1..].to_vec(),
             [&whole[..2], &[range(16_001, 16_383, host("?"), 1)]].concat(),
         ] {
-            let error = masters(&seed, without).unwrap_err();
+            let error = Slots::of(&seed(), without).err().unwrap();
             assert_eq!(error.refusal(), Some(Refusal::ClusterDown));
+        }
+        for (start, end) in [(0, 16_384), (5, 4), (-1, 5)] {
+            let wrong = Slots::of(&seed(), vec![range(start, end, host("a"), 1)]);
+            assert!(wrong.is_err(), "{start} {end}");
+        }
+    }
+
+    #[test]
+    fn keys_have_the_slots_that_redis_gives_them() {
+        // The specification's own example.
+        assert_eq!(slot(b"123456789"), 12_739);
+        assert_eq!(slot(b"{a}b"), slot(b"a"));
+        assert_ne!(slot(b"{}b"), slot(b""));
+        assert_eq!(slot(b"x{a}{b}"), slot(b"a"));
+    }
+
+    #[test]
+    fn a_redirection_names_a_node() {
+        let to = |words| redirected(words, &seed()).map(|server| server.shown());
+        assert_eq!(to("MOVED 3999 127.0.0.1:6381").unwrap(), "127.0.0.1:6381");
+        assert_eq!(to("ASK 3999 ::1:6381").unwrap(), "::1:6381");
+        assert_eq!(to("MOVED 3999 :6381").unwrap(), "seed:6381");
+        for words in ["MOVED 3999 ?:6381", "MOVED 3999", "MOVED 3999 a:b"] {
+            assert_eq!(to(words), None);
         }
     }
 }

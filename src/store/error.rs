@@ -1,13 +1,10 @@
 //! What goes wrong between kamonline and Redis, in kinds that tell what to do next.
 
-use std::error::Error as _;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ErrorKind, ParsingError, RedisError};
-
 use crate::failure::Failure;
+use crate::peer::limits::WORDS_BYTES;
 use crate::peer::tls;
 use crate::text::{NO_SUCH_NAME, Shown, without_number};
 
@@ -20,8 +17,8 @@ pub enum Error {
     Refused(Refusal, String),
     /// Redis does not accept the user or the password.
     WrongLogin,
-    /// No answer comes in time, which is `--timeout` or this, whichever is longer.
-    TimedOut(Duration),
+    /// No answer comes within `--timeout`.
+    TimedOut,
     /// Nothing listens at the address.
     NotListening(String),
     /// No route leads to the address.
@@ -36,8 +33,6 @@ pub enum Error {
     Tls(rustls::Error),
     /// What answers does not speak the protocol of Redis.
     Foreign,
-    /// The redis crate has no slots or no connection of a cluster, for a moment.
-    NoRoute(String),
     /// The sentinels know no master of this name.
     UnknownMaster,
     /// A node of a cluster answers where a server is asked for.
@@ -52,8 +47,6 @@ pub enum Error {
     EndlessScan,
     /// Our own: there are more keys under the prefix than a site has domains.
     TooManyKeys,
-    /// Our own: fewer replies come than commands went.
-    ReplyMissing,
     /// Our own: the sets hold more than any site has users.
     TooManyUsers(Failure),
     /// All else.
@@ -94,6 +87,8 @@ pub enum Refusal {
     WrongLogin,
     Forbidden,
     NoSuchDatabase,
+    /// A node of a cluster that has no databases but 0.
+    OneDatabase,
     TooManyClients,
     ProtectedMode,
     NoCluster,
@@ -117,6 +112,14 @@ impl Error {
         Self::Refused(Refusal::Replica, "a replica".into())
     }
 
+    /// What Redis says in an error: a code, and words.
+    pub fn refused(said: &[u8]) -> Self {
+        let said = &said[..said.len().min(WORDS_BYTES)];
+        let words = Shown(said.trim_ascii_end()).to_string();
+        let code = words.split(' ').next().unwrap_or_default();
+        Self::Refused(Refusal::of(code, &words), words)
+    }
+
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(refusal, _) => Some(*refusal),
@@ -137,7 +140,7 @@ impl Error {
     pub fn is_of_the_connection(&self) -> bool {
         matches!(
             self,
-            Self::TimedOut(_)
+            Self::TimedOut
                 | Self::NotListening(_)
                 | Self::Unreachable(_)
                 | Self::NoSuchName(_)
@@ -151,7 +154,7 @@ impl Error {
     pub fn is_failing_over(&self) -> bool {
         use Refusal::{ClusterDown, Loading, Moved, Passing, Replica};
         let passes = [ClusterDown, Loading, Moved, Passing, Replica];
-        matches!(self, Self::NoRoute(_)) || self.refusal().is_some_and(|one| passes.contains(&one))
+        self.refusal().is_some_and(|one| passes.contains(&one))
     }
 }
 
@@ -162,72 +165,35 @@ impl From<Failure> for Error {
     }
 }
 
-impl From<ParsingError> for Error {
-    fn from(_: ParsingError) -> Self {
-        Self::Foreign
-    }
-}
-
-impl From<RedisError> for Error {
-    /// The only place that reads the kinds and the texts of the redis crate.
-    fn from(error: RedisError) -> Self {
-        if let Some(error) = error.source().and_then(tls::error_in) {
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::*;
+        if let Some(error) = tls::error_in(&error) {
             return Self::Tls(error.clone());
         }
-        let words = words(&error);
+        let words = without_number(&error);
         match error.kind() {
-            ErrorKind::Server(_) | ErrorKind::Extension => {
-                let code = error.code().unwrap_or_default();
-                Self::Refused(Refusal::of(code, &words), words)
-            }
-            ErrorKind::AuthenticationFailed => Self::WrongLogin,
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Foreign,
-            kind => match io_kind(&error) {
-                Some(kind) => of_io(kind, words),
-                None => in_words(&words).unwrap_or(match kind {
-                    // A connection to a node of a cluster.
-                    ErrorKind::Io if error.is_connection_dropped() => Self::Broken(words),
-                    ErrorKind::Client | ErrorKind::ClusterConnectionNotFound => {
-                        Self::NoRoute(words)
-                    }
-                    _ => Self::Other(words),
-                }),
-            },
+            TimedOut | WouldBlock => Self::TimedOut,
+            // A unix socket that is not there.
+            ConnectionRefused | NotFound => Self::NotListening(words),
+            HostUnreachable | NetworkUnreachable => Self::Unreachable(words),
+            BrokenPipe | ConnectionReset | ConnectionAborted | UnexpectedEof | NotConnected
+            | Interrupted => Self::Broken(words),
+            PermissionDenied => Self::Denied(words),
+            _ if words.contains(NO_SUCH_NAME) => Self::NoSuchName(words),
+            _ => Self::Other(words),
         }
     }
-}
-
-fn of_io(kind: io::ErrorKind, words: String) -> Error {
-    use io::ErrorKind::*;
-    match kind {
-        TimedOut | WouldBlock => Error::TimedOut(Duration::ZERO),
-        // A unix socket that is not there.
-        ConnectionRefused | NotFound => Error::NotListening(words),
-        HostUnreachable | NetworkUnreachable => Error::Unreachable(words),
-        BrokenPipe | ConnectionReset | ConnectionAborted | UnexpectedEof | NotConnected => {
-            Error::Broken(words)
-        }
-        PermissionDenied => Error::Denied(words),
-        _ => in_words(&words).unwrap_or(Error::Other(words)),
-    }
-}
-
-/// What the resolver, and a connection to a node of a cluster, say in words only.
-fn in_words(words: &str) -> Option<Error> {
-    let has = |part: &str| words.contains(part);
-    if has("No route to host") || has("unreachable") {
-        return Some(Error::Unreachable(words.into()));
-    }
-    has(NO_SUCH_NAME).then(|| Error::NoSuchName(words.into()))
 }
 
 impl Refusal {
-    /// Words go before the code: SELECT is part of connecting, and is refused in words only.
+    /// By the words first, where the code says less.
     fn of(code: &str, words: &str) -> Self {
         let has = |part: &str| words.contains(part);
         match code {
             _ if has("Authentication required") => Self::WantsLogin,
             _ if has("no permissions") || has("No permissions") => Self::Forbidden,
+            _ if has("not allowed in cluster mode") => Self::OneDatabase,
             _ if has("DB index") => Self::NoSuchDatabase,
             _ if has("max number of clients") => Self::TooManyClients,
             _ if has("cluster support disabled") => Self::NoCluster,
@@ -250,25 +216,4 @@ impl Refusal {
             _ => Self::Other,
         }
     }
-}
-
-/// The redis crate 1.8 keeps an error of the system behind an `Arc`, which is what `source` gives.
-fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
-    let kept = error
-        .source()?
-        .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
-    kept.downcast_ref::<io::Error>().map(io::Error::kind)
-}
-
-/// What Redis said, or what happened to the connection.
-fn words(error: &RedisError) -> String {
-    let words = match (error.code(), error.detail()) {
-        (Some(code), detail) => format!("{code} {}", detail.unwrap_or_default()),
-        (None, Some(detail)) => detail.to_owned(),
-        (None, None) => std::iter::successors(error.source(), |cause| (*cause).source())
-            .last()
-            .map_or_else(|| error.to_string(), without_number),
-    };
-    let kind = format!(" - {:?}", error.kind());
-    Shown(words.trim_end().trim_end_matches(&kind).as_bytes()).to_string()
 }

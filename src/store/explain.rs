@@ -1,7 +1,5 @@
 //! What to tell the administrator when Redis will not or cannot, and the hint that helps.
 
-use std::time::Duration;
-
 use rustls::CertificateError;
 
 use super::error::{Error, Peer, PeerError, Refusal};
@@ -24,9 +22,9 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
     match error {
         Error::Refused(refusal, words) => refused(refusal, &words, &peer, servers),
         Error::WrongLogin => wrong_login(&peer, servers),
-        Error::TimedOut(waited) => {
-            let waited = humantime::format_duration(passed(waited, servers));
-            let failure = failure(&format!("no answer within {waited}"));
+        Error::TimedOut => {
+            let timeout = humantime::format_duration(servers.deadlines().timeout);
+            let failure = failure(&format!("no answer within {timeout}"));
             match (&peer, topology) {
                 (_, Topology::One) | (Peer::Configured, Topology::Sentinel(_)) => {
                     failure.hint(overloaded(servers))
@@ -41,7 +39,7 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             failure(&format!("its name does not resolve ({words})")).hint(CHECK_THE_NAME)
         }
         Error::Broken(words) => {
-            let may_demand = servers.with_tls() && servers.tls().own.is_none();
+            let may_demand = servers.with_tls() && !servers.tls().shows_own();
             let what_else = match may_demand {
                 true => servers.tls().how_to_show_one(),
                 false => TLS.to_owned(),
@@ -53,7 +51,6 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
         Error::Tls(error) => over_tls(&error, &peer, servers),
         Error::Foreign => failure("what answers does not speak the protocol of Redis")
             .hint(format!("check the address; {TLS}")),
-        Error::NoRoute(words) => failure(&words).hint(SOMETHING_ELSE),
         Error::UnknownMaster => {
             failure("they know no master of the name given with --redis-sentinel")
                 .hint("list the names with redis-cli -p 26379 SENTINEL MASTERS")
@@ -72,7 +69,6 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
         Error::TooManyKeys => {
             failure("it has more than a million keys under --prefix").hint(SOMETHING_ELSE)
         }
-        Error::ReplyMissing => failure("it sends fewer replies than it was asked for").hint(SOMETHING_ELSE),
         Error::TooManyUsers(failure) => failure.hint(NO_BOARD),
         Error::Other(words) => failure(&words),
     }
@@ -104,6 +100,10 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
             .hint(smallest_rule(topology)),
         Refusal::NoSuchDatabase => failure(&format!("it has no such database ({words})"))
             .hint("see databases in redis.conf: by default it has 16, from 0 to 15"),
+        Refusal::OneDatabase if *topology == Topology::Cluster => {
+            failure("it is a cluster that has database 0 only")
+                .hint("leave the database out of the URL (in Valkey 9 cluster-databases gives a cluster more)")
+        }
         Refusal::TooManyClients => failure("it has as many clients as it may have (maxclients)").hint(
             "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli shows them, once there is room",
         ),
@@ -130,7 +130,7 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
             failure(&format!("a slot moves again and again ({words})"))
                 .hint("run redis-cli --cluster check HOST:PORT, which shows whether a slot is on its way to another master")
         }
-        Refusal::Moved => {
+        Refusal::Moved | Refusal::OneDatabase => {
             failure("it is a node of a Redis Cluster, and holds a part of the sets only")
                 .hint(instead_of_one(topology))
         }
@@ -161,13 +161,6 @@ fn unknown_command(words: &str, peer: &Peer, servers: &Servers) -> Failure {
     }
     failure(&format!("it refuses a command that is needed ({words})"))
         .hint("let rename-command in redis.conf, and a proxy in between, leave SCAN, SCARD, SMEMBERS, SSCAN, SREM and SADD as they are")
-}
-
-/// The whole times `--timeout` that the wait took: each wait inside it ends with one.
-fn passed(waited: Duration, servers: &Servers) -> Duration {
-    let timeout = servers.deadlines().timeout;
-    let times = waited.as_nanos() / timeout.as_nanos().max(1);
-    timeout.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX).max(1))
 }
 
 /// When whom `--redis` names does not answer.
@@ -272,7 +265,7 @@ fn where_the_master_is(topology: &Topology) -> &'static str {
 fn smallest_rule(topology: &Topology) -> &'static str {
     match topology {
         Topology::Cluster => {
-            "give the ACL user, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +ping +asking"
+            "give the ACL user, on every node: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd +cluster|slots +asking"
         }
         _ => {
             "give the ACL user: ~ONLINE:* (the --prefix) +scan +scard +smembers +sscan +srem +sadd, and +select for a database other than 0"

@@ -1,11 +1,8 @@
 //! What answers behind a fresh connection: a server, a replica, a node of a cluster or a sentinel.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use redis::Cmd;
 
-use redis::{Cmd, Connection, Value};
-
-use super::deadline::within;
+use super::connection::{Connection, Reply};
 use super::error::{Error, Refusal, Result};
 
 /// A node of a cluster holds so many keys together only when it holds nearly all slots.
@@ -27,12 +24,10 @@ pub enum Identity {
 pub fn identify(
     open: impl Fn() -> Result<Connection>,
     prefix: &[u8],
-    timeout: Duration,
 ) -> Result<(Connection, Identity)> {
     let mut session = Session {
         connection: None,
         open,
-        timeout,
     };
     let mut fields = session.hello()?;
     if !fields.is_whole() {
@@ -49,15 +44,6 @@ pub fn identify(
         _ => Identity::Server,
     };
     Ok((session.connection()?, identity))
-}
-
-/// What a server says to every client when it rejects all: it is full, or in protected mode.
-pub fn rejection(mut connection: Connection, timeout: Duration) -> Option<Error> {
-    let ping = redis::cmd("PING").get_packed_command();
-    let exchange = move || Ok::<_, Error>(exchange(&mut connection, &ping, 1));
-    let replies = within(timeout, exchange).ok()?;
-    let error = replies.into_iter().next()?.err()?;
-    is_rejection(&error).then_some(error)
 }
 
 fn is_rejection(error: &Error) -> bool {
@@ -84,7 +70,6 @@ struct Session<Open> {
     /// None before the first command, and after the server has closed it.
     connection: Option<Connection>,
     open: Open,
-    timeout: Duration,
 }
 
 impl<Open: Fn() -> Result<Connection>> Session<Open> {
@@ -104,15 +89,16 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
         let Some(Ok(reply)) = reply else {
             return Ok(Fields::default());
         };
-        let mut reply: HashMap<String, Value> = redis::from_redis_value(reply)?;
-        let mut text = |name| {
-            let value = reply.remove(name);
-            value.map(redis::from_redis_value).transpose()
-        };
-        Ok(Fields {
-            mode: text("mode")?,
-            role: text("role")?,
-        })
+        let mut fields = Fields::default();
+        let mut reply = reply.into_list()?.into_iter();
+        while let (Some(name), Some(value)) = (reply.next(), reply.next()) {
+            match &*name.into_text()? {
+                b"mode" => fields.mode = Some(value.into_utf8()?),
+                b"role" => fields.role = Some(value.into_utf8()?),
+                _ => {}
+            }
+        }
+        Ok(fields)
     }
 
     fn info(&mut self) -> Result<Fields> {
@@ -120,7 +106,7 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
         let replies = self.query(&[of("server"), of("replication")])?;
         let mut fields = Fields::default();
         for reply in replies.into_iter().flatten() {
-            let Ok(text) = redis::from_redis_value::<Vec<u8>>(reply) else {
+            let Ok(text) = reply.into_text() else {
                 continue;
             };
             for line in String::from_utf8_lossy(&text).lines() {
@@ -154,51 +140,29 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
     }
 
     /// The replies to commands that are sent together; the last is an error when the server closes the connection.
-    fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Value>>> {
+    fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Reply>>> {
         let mut connection = self.connection()?;
-        let (count, mut packed) = (commands.len(), Vec::new());
-        for command in commands {
-            command.write_packed_command(&mut packed);
+        let mut replies = Vec::new();
+        if let Err(error) = connection.send(commands) {
+            replies.push(Err(error));
         }
-        let (connection, mut replies) = within(self.timeout, move || {
-            let replies = exchange(&mut connection, &packed, count);
-            Ok::<_, Error>((connection, replies))
-        })?;
-        let ends = |reply: &Result<Value>| reply.as_ref().err().is_some_and(ends_it);
+        let goes_on = |reply: &Result<Reply>| match reply {
+            Ok(_) => true,
+            Err(error) => error.refusal().is_some(),
+        };
+        while replies.len() < commands.len() && replies.last().is_none_or(goes_on) {
+            replies.push(connection.reply());
+        }
+        let ends = |reply: &Result<Reply>| reply.as_ref().err().is_some_and(ends_it);
         if let Some(end) = replies.iter().position(ends) {
             replies.swap_remove(end)?;
         }
-        let breaks = |reply: &Result<Value>| reply.as_ref().err().is_some_and(Error::is_broken);
+        let breaks = |reply: &Result<Reply>| reply.as_ref().err().is_some_and(Error::is_broken);
         if !replies.iter().any(breaks) {
             self.connection = Some(connection);
         }
         Ok(replies)
     }
-}
-
-fn exchange(connection: &mut Connection, packed: &[u8], count: usize) -> Vec<Result<Value>> {
-    if let Err(error) = connection.send_packed_command(packed) {
-        let error = Error::from(error);
-        // A server that closes the connection may have said why.
-        let reply = error.is_broken().then(|| received(connection));
-        let said = reply.and_then(Result::err);
-        let says_why = |error: &Error| error.refusal().is_some() || matches!(error, Error::Tls(_));
-        return vec![Err(said.filter(says_why).unwrap_or(error))];
-    }
-    let mut replies: Vec<Result<Value>> = Vec::new();
-    let goes_on = |reply: &Result<Value>| match reply {
-        Ok(_) => true,
-        Err(error) => error.refusal().is_some(),
-    };
-    while replies.len() < count && replies.last().is_none_or(goes_on) {
-        replies.push(received(connection));
-    }
-    replies
-}
-
-fn received(connection: &mut Connection) -> Result<Value> {
-    let reply = connection.recv_response();
-    Ok(reply.and_then(Value::extract_error)?)
 }
 
 /// Whether no other question helps: no answer in time, no Redis, or a Redis that serves nobody or not us.

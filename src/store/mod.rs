@@ -4,8 +4,7 @@
 //! flight at a time.
 
 mod cluster;
-mod connect;
-mod deadline;
+mod connection;
 mod error;
 mod explain;
 mod identity;
@@ -23,9 +22,12 @@ use crate::matching::{Rules, Sets};
 use crate::peer;
 use crate::peer::limits::READING;
 use crate::text::Shown;
-use error::PeerError;
+use connection::Connection;
+use error::{Error, Peer, PeerError};
 use explain::{explain, warning_of_replica};
+use identity::{Identity, identify};
 use pipeline::Pipeline;
+use servers::Server;
 pub use servers::{Access, Servers, Topology};
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
@@ -35,7 +37,7 @@ pub struct Store<'a> {
     servers: &'a Servers,
     prefix: &'a [u8],
     access: Access,
-    pipeline: Option<Pipeline>,
+    pipeline: Option<Pipeline<'a>>,
     /// Keys of another type, and a replica, once each.
     pub warnings: Vec<String>,
 }
@@ -79,7 +81,7 @@ impl<'a> Store<'a> {
         }
         self.retrying(|pipeline| {
             let keys = changes.iter().map(|change| change.key);
-            let ones: Vec<_> = pipeline.one_of_each_master(keys).collect();
+            let ones = pipeline.one_of_each_master(keys);
             let add = |one: &usize| {
                 let Change { key, members } = &changes[*one];
                 let mut add = redis::cmd("SADD");
@@ -88,7 +90,7 @@ impl<'a> Store<'a> {
             };
             pipeline.send(ones.iter().map(add).collect())?;
             for _ in ones {
-                match pipeline.receive() {
+                match pipeline.receive(Connection::reply) {
                     Err(error) if !error.is_wrong_type() => return Err(error),
                     _ => {}
                 }
@@ -122,7 +124,7 @@ impl<'a> Store<'a> {
     /// Does a job that may be begun again, over a new connection where the old one broke.
     fn retrying<T>(
         &mut self,
-        mut job: impl FnMut(&mut Pipeline) -> error::Result<T>,
+        mut job: impl FnMut(&mut Pipeline<'a>) -> error::Result<T>,
     ) -> Result<T, Failure> {
         let servers = self.servers;
         let attempt = || {
@@ -140,24 +142,70 @@ impl<'a> Store<'a> {
 
     fn try_once<T>(
         &mut self,
-        job: &mut impl FnMut(&mut Pipeline) -> error::Result<T>,
+        job: &mut impl FnMut(&mut Pipeline<'a>) -> error::Result<T>,
     ) -> Result<T, PeerError> {
         let pipeline = self.pipeline()?;
-        job(pipeline).map_err(|error| pipeline.peer.error(error))
+        job(pipeline).map_err(|error| pipeline.peer().error(error))
     }
 
     /// The one there is, or a new one.
-    fn pipeline(&mut self) -> Result<&mut Pipeline, PeerError> {
+    fn pipeline(&mut self) -> Result<&mut Pipeline<'a>, PeerError> {
         let pipeline = match &mut self.pipeline {
             Some(pipeline) => pipeline,
-            none => none.insert(connect::connect(self.servers, self.prefix, self.access)?),
+            none => none.insert(connect(self.servers, self.prefix, self.access)?),
         };
         if pipeline.is_replica {
-            let warning = warning_of_replica(&pipeline.peer, self.servers);
+            let warning = warning_of_replica(pipeline.peer(), self.servers);
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
         Ok(pipeline)
     }
+}
+
+/// The way to the sets: one server, a cluster, or a master that sentinels name.
+fn connect<'a>(
+    servers: &'a Servers,
+    prefix: &[u8],
+    access: Access,
+) -> Result<Pipeline<'a>, PeerError> {
+    match &servers.topology {
+        Topology::One => {
+            let server = servers.given[0].clone();
+            to_one(servers, server, Peer::Configured, prefix, access)
+        }
+        Topology::Cluster => Pipeline::to_cluster(servers),
+        Topology::Sentinel(name) => {
+            let master = sentinel::master(servers, name);
+            let master = master.map_err(|error| Peer::Configured.error(error))?;
+            let peer = Peer::Discovered(Some(master.shown()));
+            to_one(servers, master, peer, prefix, access)
+        }
+    }
+}
+
+/// A server that holds all sets, unless it is a replica and the run may write.
+fn to_one<'a>(
+    servers: &'a Servers,
+    server: Server,
+    peer: Peer,
+    prefix: &[u8],
+    access: Access,
+) -> Result<Pipeline<'a>, PeerError> {
+    let (connection, identity) = servers
+        .ask(&server, |open| identify(open, prefix))
+        .map_err(|error| peer.error(error))?;
+    let unsuitable = match identity {
+        Identity::ClusterNode => Some(Error::ClusterNode),
+        Identity::Sentinel => Some(Error::Sentinel),
+        Identity::Replica if access == Access::Change => Some(Error::replica()),
+        Identity::Replica | Identity::Server => None,
+    };
+    if let Some(error) = unsuitable {
+        return Err(peer.error(error));
+    }
+    let mut pipeline = Pipeline::to_one(servers, server, peer, connection);
+    pipeline.is_replica = identity == Identity::Replica;
+    Ok(pipeline)
 }

@@ -1,194 +1,289 @@
-//! Commands to Redis, sent ahead of their replies; no wait is longer than its bound.
-//!
-//! One thread talks to Redis. It ends with the pipeline, or after the reply that it is reading then.
+//! Commands to Redis, sent ahead of their replies: to the one server, or each to the master of its key.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::RangeInclusive;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use redis::cluster_routing::Slot;
-use redis::{Cmd, Connection, Value};
+use redis::{Arg, Cmd};
 
-use super::cluster::{Cluster, Master, Node};
-use super::deadline::wait;
-use super::error::{Error, Peer, Result};
-use crate::peer::limits::SCAN_CALLS;
+use super::cluster::{self, Slots};
+use super::connection::Connection;
+use super::error::{Error, Peer, PeerError, Refusal, Result};
+use super::servers::{Place, Server, Servers};
+use crate::peer::limits::{REDIRECTIONS, SCAN_CALLS};
 
 /// How many batches Redis is given ahead of their replies: it sends the rest of a long reply only after the command
-/// that follows. One more waits here.
+/// that follows.
 const IN_FLIGHT: usize = 3;
 /// What any command costs Redis, in members.
 pub const COMMAND: usize = 5;
 
-/// A connection to one server or to a cluster.
-pub struct Pipeline {
-    /// Whom an error is about.
-    pub peer: Peer,
+/// Connections to one server, or to the masters of a cluster.
+pub struct Pipeline<'a> {
+    servers: &'a Servers,
     /// Whether what is read may be older than what the master holds.
     pub is_replica: bool,
     /// When reading ends, however much is left, and how long it has then taken.
     pub read_until: Option<(Instant, Duration)>,
-    timeout: Duration,
-    /// Of a cluster; none is the only server.
-    masters: Vec<Master>,
-    /// The thread that talks to Redis, so that the next replies are read while one is looked at. None once one did not
-    /// come in time.
-    thread: Option<(Sender<Batch>, Receiver<Replies>)>,
-    /// How many batches have no replies yet.
+    links: Vec<Link>,
+    /// Of a cluster: the masters, and the link to each of them that has one.
+    slots: Option<(Slots, Vec<Option<usize>>)>,
+    /// The commands without a reply, oldest first.
+    awaited: VecDeque<Awaited>,
+    /// The link that was used last.
+    at: usize,
+    /// A node to which no connection came about.
+    unreached: Option<Peer>,
+}
+
+struct Link {
+    server: Server,
+    peer: Peer,
+    connection: Connection,
     awaited: usize,
-    replies: Replies,
 }
 
-/// Commands that are sent together: each by itself costs more than what it asks for.
-struct Batch {
-    /// None is the only server, or the masters of the keys.
-    to: Option<Node>,
-    commands: Vec<Cmd>,
+struct Awaited {
+    link: usize,
+    command: Cmd,
+    ends_batch: bool,
 }
 
-type Replies = VecDeque<Result<Value>>;
-
-impl Pipeline {
-    pub fn to_one(connection: Connection, peer: Peer, timeout: Duration) -> Self {
-        Self::new(Vec::new(), peer, timeout, |batches, sender| {
-            talk_to_one(connection, batches, sender)
-        })
-    }
-
-    pub fn to_cluster(mut cluster: Cluster, timeout: Duration) -> Self {
-        let masters = std::mem::take(&mut cluster.masters);
-        Self::new(
-            masters,
-            Peer::Discovered(None),
-            timeout,
-            |batches, sender| talk_to_cluster(cluster, batches, sender),
-        )
-    }
-
-    fn new(
-        masters: Vec<Master>,
+impl<'a> Pipeline<'a> {
+    pub fn to_one(
+        servers: &'a Servers,
+        server: Server,
         peer: Peer,
-        timeout: Duration,
-        talk: impl FnOnce(Receiver<Batch>, Sender<Replies>) + Send + 'static,
+        connection: Connection,
     ) -> Self {
-        let (batches, its_batches) = channel();
-        let (its_replies, replies) = channel();
-        thread::spawn(move || talk(its_batches, its_replies));
+        let mut pipeline = Self::new(servers);
+        pipeline.add(server, peer, connection);
+        pipeline
+    }
+
+    /// All masters of the cluster must answer.
+    pub fn to_cluster(servers: &'a Servers) -> std::result::Result<Self, PeerError> {
+        let slots = cluster::slots(servers).map_err(|error| Peer::Configured.error(error))?;
+        let mut pipeline = Self::new(servers);
+        let masters = slots.masters.len();
+        pipeline.slots = Some((slots, vec![None; masters]));
+        for master in 0..masters {
+            let linked = pipeline.link_to_master(master);
+            linked.map_err(|error| pipeline.peer().error(error))?;
+        }
+        Ok(pipeline)
+    }
+
+    fn new(servers: &'a Servers) -> Self {
         Self {
-            peer,
+            servers,
             is_replica: false,
             read_until: None,
-            timeout,
-            masters,
-            thread: Some((batches, replies)),
-            awaited: 0,
-            replies: Replies::new(),
+            links: Vec::new(),
+            slots: None,
+            awaited: VecDeque::new(),
+            at: 0,
+            unreached: None,
         }
     }
 
-    pub fn send(&mut self, commands: Vec<Cmd>) -> Result<()> {
-        self.send_to(None, commands)
+    fn add(&mut self, server: Server, peer: Peer, mut connection: Connection) -> usize {
+        connection.set_timeout(self.servers.deadlines().timeout);
+        self.links.push(Link {
+            server,
+            peer,
+            connection,
+            awaited: 0,
+        });
+        self.links.len() - 1
     }
 
-    fn send_to(&mut self, to: Option<Node>, commands: Vec<Cmd>) -> Result<()> {
-        let (batches, _) = self.thread.as_ref().ok_or_else(|| self.late())?;
-        self.awaited += 1;
-        let sent = batches.send(Batch { to, commands });
-        sent.map_err(|_| self.late())
+    /// Whom an error is about.
+    pub fn peer(&self) -> &Peer {
+        let last = || &self.links[self.at].peer;
+        self.unreached.as_ref().unwrap_or_else(last)
+    }
+
+    /// Where the last reply came from.
+    pub fn answered_by(&self) -> &Place {
+        &self.links[self.at].server.place
+    }
+
+    pub fn send(&mut self, commands: Vec<Cmd>) -> Result<()> {
+        let mut batch = Vec::with_capacity(commands.len());
+        for command in commands {
+            batch.push(Awaited {
+                link: self.link_for(&command)?,
+                command,
+                ends_batch: false,
+            });
+        }
+        self.send_batch(batch)
+    }
+
+    fn send_batch(&mut self, mut batch: Vec<Awaited>) -> Result<()> {
+        if let Some(last) = batch.last_mut() {
+            last.ends_batch = true;
+        }
+        for (number, link) in self.links.iter_mut().enumerate() {
+            let its = batch.iter().filter(|awaited| awaited.link == number);
+            let its: Vec<_> = its.map(|awaited| &awaited.command).collect();
+            if !its.is_empty() {
+                self.at = number;
+                link.awaited += its.len();
+                link.connection.send(its)?;
+            }
+        }
+        self.awaited.extend(batch);
+        Ok(())
     }
 
     /// Whether Redis has enough to do.
     pub fn is_busy(&self) -> bool {
-        self.awaited > IN_FLIGHT
+        let batches = self.awaited.iter().filter(|awaited| awaited.ends_batch);
+        batches.count() >= IN_FLIGHT
     }
 
-    /// The reply to the oldest command without one.
-    pub fn receive(&mut self) -> Result<Value> {
-        if self.replies.is_empty() {
-            if let Some((until, longest)) = self.read_until
-                && Instant::now() > until
-            {
-                return Err(Error::SlowReading(longest));
-            }
-            let started = Instant::now();
-            let (batches, replies) = self.thread.take().ok_or_else(|| self.late())?;
-            self.replies = wait(self.timeout, &replies)?;
-            self.thread = Some((batches, replies));
-            self.awaited -= 1;
-            for reply in &mut self.replies {
-                // The redis crate tries a command of a cluster several times.
-                if let Err(Error::TimedOut(waited)) = reply {
-                    *waited = started.elapsed();
-                }
-            }
+    /// What `read` makes of the reply to the oldest command without one. A node that has the key no more says who has it.
+    pub fn receive<T>(&mut self, mut read: impl FnMut(&mut Connection) -> Result<T>) -> Result<T> {
+        if let Some((until, longest)) = self.read_until
+            && Instant::now() > until
+        {
+            return Err(Error::SlowReading(longest));
         }
-        let reply = self.replies.pop_front();
-        let reply = reply.unwrap_or(Err(Error::ReplyMissing))?;
-        Ok(reply.extract_error()?)
-    }
-
-    /// What comes of a wait that is over.
-    fn late(&self) -> Error {
-        Error::TimedOut(self.timeout)
-    }
-
-    /// Of keys the first that each master serves, by number.
-    pub fn one_of_each_master<'a>(
-        &self,
-        keys: impl Iterator<Item = &'a [u8]>,
-    ) -> impl Iterator<Item = usize> {
-        let number = |master: usize, slots: &RangeInclusive<u16>| {
-            slots.clone().map(move |slot| (Slot::new(slot), master))
+        let Some(Awaited { link, command, .. }) = self.awaited.pop_front() else {
+            return Err(Error::Foreign);
         };
-        let masters = self.masters.iter().enumerate();
-        let of_slots: HashMap<_, _> = masters
-            .flat_map(|(master, Master { slots, .. })| {
-                slots.iter().flat_map(move |slots| number(master, slots))
-            })
-            .collect();
-        let mut seen = HashSet::new();
-        let mut firsts = Vec::new();
-        for (number, key) in keys.enumerate() {
-            if seen.insert(of_slots.get(&Some(Slot::for_key(key)))) {
-                firsts.push(number);
-            }
-            if seen.len() == self.masters.len().max(1) {
-                break;
+        self.at = link;
+        self.links[link].awaited -= 1;
+        let mut reply = read(&mut self.links[link].connection);
+        for _ in 0..REDIRECTIONS {
+            match &reply {
+                Err(Error::Refused(Refusal::Moved, words)) if self.slots.is_some() => {
+                    let words = words.clone();
+                    reply = self.follow(&words, &command, &mut read);
+                }
+                _ => break,
             }
         }
-        firsts.into_iter()
+        reply
+    }
+
+    /// Sends a command where the error of a node says (MOVED for good, ASK this once).
+    fn follow<T>(
+        &mut self,
+        words: &str,
+        command: &Cmd,
+        read: &mut impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        let node = &self.links[self.at].server;
+        let Some(server) = cluster::redirected(words, node) else {
+            return Err(Error::Refused(Refusal::Moved, words.to_owned()));
+        };
+        let is_known = |link: &Link| link.server.place == server.place && link.awaited == 0;
+        let link = match self.links.iter().position(is_known) {
+            Some(idle) => idle,
+            None => self.connect(server)?,
+        };
+        let refused_by = std::mem::replace(&mut self.at, link);
+        if words.starts_with("ASK") {
+            let asking = redis::cmd("ASKING");
+            let connection = &mut self.links[link].connection;
+            connection.send([&asking, command])?;
+            connection.reply()?;
+            return read(connection);
+        }
+        if self.link_for(command)? == refused_by {
+            let Link {
+                server, connection, ..
+            } = &mut self.links[link];
+            let slots = Slots::ask(server, connection)?;
+            let masters = slots.masters.len();
+            self.slots = Some((slots, vec![None; masters]));
+            self.at = link;
+        }
+        let connection = &mut self.links[link].connection;
+        connection.send([command])?;
+        read(connection)
+    }
+
+    /// The link for the key of a command.
+    fn link_for(&mut self, command: &Cmd) -> Result<usize> {
+        let Some((slots, _)) = &self.slots else {
+            return Ok(0);
+        };
+        let key = match command.args_iter().nth(1) {
+            Some(Arg::Simple(key)) => key,
+            _ => b"",
+        };
+        self.link_to_master(slots.master_of(key))
+    }
+
+    fn link_to_master(&mut self, master: usize) -> Result<usize> {
+        let Some((slots, links)) = &mut self.slots else {
+            return Ok(0);
+        };
+        if let Some(link) = links[master] {
+            return Ok(link);
+        }
+        let server = slots.masters[master].clone();
+        let known = self
+            .links
+            .iter()
+            .position(|link| link.server.place == server.place);
+        let link = match known {
+            Some(link) => link,
+            None => self.connect(server)?,
+        };
+        if let Some((_, links)) = &mut self.slots {
+            links[master] = Some(link);
+        }
+        Ok(link)
+    }
+
+    fn connect(&mut self, server: Server) -> Result<usize> {
+        let peer = Peer::Discovered(Some(server.shown()));
+        match self.servers.ask(&server, |open| open()) {
+            Ok(connection) => Ok(self.add(server, peer, connection)),
+            Err(error) => {
+                self.unreached = Some(peer);
+                Err(error)
+            }
+        }
+    }
+
+    /// Of keys the first that each master has, by number.
+    pub fn one_of_each_master<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Vec<usize> {
+        let mut seen = HashSet::new();
+        let master_of = |key| self.slots.as_ref().map(|(slots, _)| slots.master_of(key));
+        keys.enumerate()
+            .filter(|(_, key)| seen.insert(master_of(key)))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// Runs SCAN on every master until its cursor is back at 0; `read` returns the cursor of a reply.
+    ///
+    /// A key may move from a master that comes later to one that was scanned: so all are scanned there and back.
     pub fn scan(
         &mut self,
         scan: impl Fn(u64) -> Cmd,
-        mut read: impl FnMut(Value) -> Result<u64>,
+        mut read: impl FnMut(&mut Connection) -> Result<u64>,
     ) -> Result<()> {
-        let peer = self.peer.clone();
-        let nodes: Vec<_> = match &self.masters[..] {
-            [] => vec![None],
-            masters => masters
-                .iter()
-                .map(|master| Some(master.node.clone()))
-                .collect(),
-        };
-        for master in nodes {
-            if let Some(Node { host, port }) = &master {
-                self.peer = Peer::Discovered(Some(format!("{host}:{port}")));
-            }
+        let masters = 0..self.links.len();
+        for link in masters.clone().chain(masters.rev().skip(1)) {
             let (mut cursor, mut calls) = (0, 0);
             loop {
-                self.send_to(master.clone(), vec![scan(cursor)])?;
-                cursor = advanced(cursor, read(self.receive()?)?, &mut calls)?;
+                self.send_batch(vec![Awaited {
+                    link,
+                    command: scan(cursor),
+                    ends_batch: true,
+                }])?;
+                cursor = advanced(cursor, self.receive(&mut read)?, &mut calls)?;
                 if cursor == 0 {
                     break;
                 }
             }
         }
-        self.peer = peer;
         Ok(())
     }
 }
@@ -200,126 +295,4 @@ pub fn advanced(cursor: u64, next: u64, calls: &mut u64) -> Result<u64> {
         return Err(Error::EndlessScan);
     }
     Ok(next)
-}
-
-fn talk_to_one(mut connection: Connection, batches: Receiver<Batch>, sender: Sender<Replies>) {
-    let mut in_flight = VecDeque::new();
-    loop {
-        // Behind a command that went out in part, Redis would take the next one for the rest of it.
-        while in_flight.len() < IN_FLIGHT && in_flight.back().is_none_or(Result::is_ok) {
-            let next = match in_flight.is_empty() {
-                true => batches.recv().ok(),
-                false => batches.try_recv().ok(),
-            };
-            let Some(Batch { commands, .. }) = next else {
-                break;
-            };
-            let mut packed = Vec::new();
-            for command in &commands {
-                command.write_packed_command(&mut packed);
-            }
-            let sent = connection.send_packed_command(&packed);
-            in_flight.push_back(sent.map(|()| commands.len()).map_err(Error::from));
-        }
-        let replies = match in_flight.pop_front() {
-            Some(Ok(count)) => received(&mut connection, count),
-            Some(Err(error)) => Replies::from([Err(error)]),
-            None => return,
-        };
-        if !go_on(&sender, replies) {
-            return;
-        }
-    }
-}
-
-/// Tells the replies, and whether there is to be a next batch: a removal must not go out behind the back of a run that
-/// takes this exchange for failed.
-fn go_on(sender: &Sender<Replies>, replies: Replies) -> bool {
-    let failed = |reply: &Result<Value>| {
-        let error = reply.as_ref().err();
-        error.is_some_and(|error| error.refusal().is_none())
-    };
-    let failed = replies.iter().any(failed);
-    sender.send(replies).is_ok() && !failed
-}
-
-/// As many replies, or up to the error that ends them.
-fn received(connection: &mut Connection, count: usize) -> Replies {
-    let mut replies = Replies::new();
-    while replies.len() < count && replies.back().is_none_or(Result::is_ok) {
-        replies.push_back(connection.recv_response().map_err(Error::from));
-    }
-    replies
-}
-
-fn talk_to_cluster(mut cluster: Cluster, batches: Receiver<Batch>, sender: Sender<Replies>) {
-    for Batch { to, commands } in batches {
-        let replies = match to {
-            Some(master) => commands
-                .iter()
-                .map(|command| cluster.ask(&master, command))
-                .collect(),
-            None => cluster.replies(&commands),
-        };
-        if !go_on(&sender, replies) {
-            return;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use memchr::memmem;
-    use redis::{Client, IntoConnectionInfo, RedisConnectionInfo};
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixListener;
-
-    /// How many commands a server hears of six that wait, of which each names a member of so many bytes. It listens
-    /// after a while.
-    fn heard(says: &'static [u8], after: Duration, member: usize) -> usize {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("socket");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let url = format!("unix:{}", socket.display());
-        let server = thread::spawn(move || {
-            let (mut client, _) = listener.accept().unwrap();
-            client.write_all(says).unwrap();
-            thread::sleep(after);
-            let mut heard = Vec::new();
-            client.read_to_end(&mut heard).unwrap();
-            memmem::find_iter(&heard, "SREM").count()
-        });
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let info = url.into_connection_info().unwrap();
-        let client = Client::open(info.set_redis_settings(settings)).unwrap();
-        let (connection, timeout) = (client.get_connection().unwrap(), Duration::from_millis(400));
-        connection.set_read_timeout(Some(timeout)).unwrap();
-        connection.set_write_timeout(Some(timeout)).unwrap();
-
-        let (send, batches) = channel();
-        for _ in 0..2 * IN_FLIGHT {
-            let mut srem = redis::cmd("SREM");
-            srem.arg(vec![b'a'; member]);
-            let commands = vec![srem];
-            send.send(Batch { to: None, commands }).unwrap();
-        }
-        drop(send);
-        let (sender, receiver) = channel();
-        talk_to_one(connection, batches, sender);
-        let failed = |replies: Replies| replies.iter().any(Result::is_err);
-        assert!(receiver.iter().any(failed));
-        server.join().unwrap()
-    }
-
-    #[test]
-    fn what_waits_is_never_sent_once_an_exchange_has_failed() {
-        assert_eq!(heard(b"rubbish\r\n", Duration::ZERO, 3), IN_FLIGHT);
-    }
-
-    #[test]
-    fn nothing_is_sent_behind_a_command_that_went_out_in_part() {
-        // When the last of three would be sent: a time-out ends the write that got some of it out, and the one after it.
-        assert_eq!(heard(b"", Duration::from_millis(1_400), 4 << 20), 1);
-    }
 }

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use redis::{Cmd, Value};
+use redis::Cmd;
 
 use super::error::{Error, Result};
 use super::pipeline::{COMMAND, Pipeline, advanced};
+use super::servers::Place;
 use crate::matching::{Distinct, KeyId, MemberId, Rules, Sets};
 use crate::peer::limits::KEYS_BYTES;
 
@@ -21,6 +22,8 @@ const MOST_AT_ONCE: usize = 10_000;
 const BATCH: usize = 5_000;
 /// For how many keys SCARD is sent together.
 const SIZES: usize = 1_000;
+/// No more than one member in so many comes or goes while a set is scanned.
+const CHANGE: usize = 100;
 
 /// The sets without the users who are excluded, and the keys that hold something else.
 pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
@@ -37,85 +40,117 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
             pipeline.send(batch.iter().map(|item| item.command(&sets)).collect())?;
             in_flight.extend(batch);
         }
-        let Some(item) = in_flight.pop_front() else {
+        let Some(Unread { key, way }) = in_flight.pop_front() else {
             return Ok((sets, wrong_type));
         };
-        let (members, next) = match pipeline.receive().and_then(|reply| item.read(reply)) {
-            Ok(read) => read,
-            Err(error) if error.is_wrong_type() => {
-                wrong_type.push(item.key_in(&sets).clone());
-                (Vec::new(), None)
-            }
-            Err(error) => return Err(error),
-        };
-        let counts = |member: &Vec<u8>| !rules.excluded.contains(member);
-        let mut members = members.into_iter().filter(counts);
-        match item.way {
+        let counts = |member: &[u8]| !rules.excluded.contains(member);
+        let next = match way {
             SetRead::Members(_) => {
-                members.try_for_each(|member| sets.add_member(item.key, &member).map(drop))
+                let mut add = |member: &[u8]| match counts(member) {
+                    true => Ok(sets.add_member(key, member).map(drop)?),
+                    false => Ok(()),
+                };
+                pipeline
+                    .receive(|connection| connection.members(&mut add))
+                    .map(|()| None)
             }
-            SetRead::Scan { .. } => {
-                let seen = seen.entry(item.key).or_default();
-                members.try_for_each(|member| sets.add_once(seen, item.key, &member))
+            SetRead::Scan(mut scan) => {
+                let seen = seen.entry(key).or_default();
+                let mut add = |member: &[u8]| {
+                    scan.members += 1;
+                    match counts(member) {
+                        true => Ok(sets.add_once(seen, key, member)?),
+                        false => Ok(()),
+                    }
+                };
+                pipeline
+                    .receive(|connection| connection.page(&mut add))
+                    .and_then(|next| scan.advanced(next, pipeline.answered_by()))
+                    .map(Some)
             }
-        }?;
+            SetRead::Check { members } => pipeline
+                .receive(|connection| connection.reply()?.into_number())
+                .map(|size: usize| is_short(members, size).then(SetRead::from_the_start)),
+        };
         match next {
-            Some(way) => queue.push_front(Unread { way, ..item }),
-            None => drop(seen.remove(&item.key)),
+            Ok(Some(way)) => queue.push_front(Unread { key, way }),
+            Ok(None) => drop(seen.remove(&key)),
+            Err(error) if error.is_wrong_type() => wrong_type.push(sets.key(key).name.clone()),
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// What one command reads of the set of a key.
-#[derive(Clone, Copy)]
 struct Unread {
     key: KeyId,
     way: SetRead,
 }
 
 /// How a set is read.
-#[derive(Clone, Copy)]
 enum SetRead {
     /// All of its members, as many as this.
     Members(usize),
-    /// Some, from a cursor on, after so many calls.
-    Scan { cursor: u64, calls: u64 },
+    /// Some, from a cursor on.
+    Scan(Scan),
+    /// None: SCARD says how many there are, and so many were reported.
+    Check { members: usize },
+}
+
+#[derive(Default)]
+struct Scan {
+    cursor: u64,
+    calls: u64,
+    /// How many members were reported.
+    members: usize,
+    /// Who gave the cursor. It means nothing to another server.
+    by: Option<Place>,
+}
+
+impl Scan {
+    fn advanced(mut self, next: u64, by: &Place) -> Result<SetRead> {
+        if self.cursor != 0 && self.by.as_ref() != Some(by) {
+            return Ok(SetRead::from_the_start());
+        }
+        self.cursor = advanced(self.cursor, next, &mut self.calls)?;
+        self.by = Some(by.clone());
+        Ok(match (self.cursor, self.members) {
+            (0, members) => SetRead::Check { members },
+            _ => SetRead::Scan(self),
+        })
+    }
+}
+
+/// Whether SSCAN reported fewer members than come and go while a set is scanned.
+fn is_short(members: usize, size: usize) -> bool {
+    members + size / CHANGE < size
+}
+
+impl SetRead {
+    fn from_the_start() -> Self {
+        Self::Scan(Scan::default())
+    }
 }
 
 impl Unread {
-    fn key_in<'a>(&self, sets: &'a Sets) -> &'a Arc<[u8]> {
-        &sets.key(self.key).name
-    }
-
     fn command(&self, sets: &Sets) -> Cmd {
-        let key = self.key_in(sets);
-        match self.way {
+        let key = &sets.key(self.key).name;
+        match &self.way {
             SetRead::Members(_) => command("SMEMBERS", key),
-            SetRead::Scan { cursor, .. } => {
+            SetRead::Scan(Scan { cursor, .. }) => {
                 let mut sscan = command("SSCAN", key);
                 sscan.arg(cursor).arg("COUNT").arg(SSCAN_COUNT);
                 sscan
             }
+            SetRead::Check { .. } => command("SCARD", key),
         }
     }
 
     fn work(&self) -> usize {
         match self.way {
             SetRead::Members(members) => members + COMMAND,
-            SetRead::Scan { .. } => 4 * SSCAN_COUNT,
-        }
-    }
-
-    /// The members, and what is left to read.
-    fn read(&self, reply: Value) -> Result<(Vec<Vec<u8>>, Option<SetRead>)> {
-        match self.way {
-            SetRead::Members(_) => Ok((redis::from_redis_value(reply)?, None)),
-            SetRead::Scan { cursor, mut calls } => {
-                let (next, members) = page(reply)?;
-                let cursor = advanced(cursor, next, &mut calls)?;
-                let left = (cursor != 0).then_some(SetRead::Scan { cursor, calls });
-                Ok((members, left))
-            }
+            SetRead::Scan(_) => 4 * SSCAN_COUNT,
+            SetRead::Check { .. } => COMMAND,
         }
     }
 }
@@ -136,8 +171,8 @@ fn unread(
         {
             pipeline.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
         }
-        let members = match pipeline.receive() {
-            Ok(members) => redis::from_redis_value(members)?,
+        let members = match pipeline.receive(|connection| connection.reply()?.into_number()) {
+            Ok(members) => members,
             Err(error) if error.is_wrong_type() => {
                 wrong_type.push(key.clone());
                 continue;
@@ -146,10 +181,7 @@ fn unread(
         };
         let way = match members {
             0..=MOST_AT_ONCE => SetRead::Members(members),
-            _ => SetRead::Scan {
-                cursor: 0,
-                calls: 0,
-            },
+            _ => SetRead::from_the_start(),
         };
         let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
         unread.push_back(Unread { key, way });
@@ -172,7 +204,7 @@ fn batch(queue: &mut VecDeque<Unread>) -> Vec<Unread> {
 fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
     let mut pattern = glob_escaped(&rules.prefix);
     pattern.push(b'*');
-    let (mut found, mut bytes) = (HashSet::<_, RandomState>::default(), 0);
+    let (mut found, mut bytes) = (HashSet::<Arc<[u8]>, RandomState>::default(), 0);
     pipeline.scan(
         |cursor| {
             let mut scan = redis::cmd("SCAN");
@@ -183,19 +215,19 @@ fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
                 .arg(SCAN_COUNT);
             scan
         },
-        |reply| {
-            let (cursor, keys) = page(reply)?;
-            for key in keys {
+        |connection| {
+            connection.page(&mut |key| {
                 let domain = key.strip_prefix(rules.prefix.as_slice());
-                if domain.is_some_and(|domain| rules.scope.contains(domain)) {
+                if domain.is_some_and(|domain| rules.scope.contains(domain)) && !found.contains(key)
+                {
                     bytes += key.len() + 100;
                     found.insert(key.into());
                 }
-            }
-            if bytes > KEYS_BYTES {
-                return Err(Error::TooManyKeys);
-            }
-            Ok(cursor)
+                match bytes > KEYS_BYTES {
+                    true => Err(Error::TooManyKeys),
+                    false => Ok(()),
+                }
+            })
         },
     )?;
     Ok(found.into_iter().collect())
@@ -219,11 +251,6 @@ fn command(name: &str, key: &[u8]) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(key);
     command
-}
-
-/// A reply of SCAN or SSCAN.
-fn page(reply: Value) -> Result<(u64, Vec<Vec<u8>>)> {
-    Ok(redis::from_redis_value(reply)?)
 }
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
 //! Redis Sentinel: which server is the master now.
 
-use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
-
-use super::deadline::within;
+use super::connection::Reply;
 use super::error::{Error, Refusal, Result};
-use super::servers::Servers;
+use super::servers::{Login, Server, Servers};
 
 /// The master, from the first sentinel that knows it. It is reached as the sentinel is: TLS, user, password, database.
-pub fn master(servers: &Servers, name: &str) -> Result<ConnectionInfo> {
+pub fn master(servers: &Servers, name: &str) -> Result<Server> {
     let mut failed: Option<Error> = None;
-    for sentinel in &servers.infos {
+    for sentinel in &servers.given {
         let error = match ask(servers, sentinel, name) {
-            Ok(Some(address)) => return Ok(sentinel.clone().set_addr(at(sentinel, address))),
+            Ok(Some((host, port))) => return Ok(sentinel.at(host, port)),
             Ok(None) => Error::UnknownMaster,
             Err(error) => error,
         };
@@ -24,22 +22,36 @@ pub fn master(servers: &Servers, name: &str) -> Result<ConnectionInfo> {
 }
 
 /// Most sentinels have no password of their own, and refuse one.
-fn ask(servers: &Servers, sentinel: &ConnectionInfo, name: &str) -> Result<Option<(String, u16)>> {
-    let mut question = redis::cmd("SENTINEL");
-    question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    let asked = |settings| {
-        let sentinel = sentinel.clone().set_redis_settings(settings);
-        let (mut connection, question) = (servers.open(&sentinel)?, question.clone());
-        within(servers.deadlines().timeout, move || {
-            question.query(&mut connection)
+fn ask(servers: &Servers, sentinel: &Server, name: &str) -> Result<Option<(String, u16)>> {
+    let asked = |login: Login| {
+        let sentinel = Server {
+            login,
+            ..sentinel.clone()
+        };
+        servers.ask(&sentinel, |open| {
+            let mut question = redis::cmd("SENTINEL");
+            question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+            address(open()?.query(&question)?)
         })
     };
-    let bare = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let login = sentinel.redis_settings().clone().set_db(0);
-    match asked(bare) {
-        Err(error) if login.password().is_some() && wants_login(&error) => asked(login),
+    let login = Login {
+        database: 0,
+        ..sentinel.login.clone()
+    };
+    match asked(Login::default()) {
+        Err(error) if login.password.is_some() && wants_login(&error) => asked(login),
         answer => answer,
     }
+}
+
+/// Nil for a master that it does not know.
+fn address(reply: Reply) -> Result<Option<(String, u16)>> {
+    if reply == Reply::Nil {
+        return Ok(None);
+    }
+    let [host, port] = <[Reply; 2]>::try_from(reply.into_list()?).map_err(|_| Error::Foreign)?;
+    let port = port.into_utf8()?.parse().map_err(|_| Error::Foreign)?;
+    Ok(Some((host.into_utf8()?, port)))
 }
 
 fn wants_login(error: &Error) -> bool {
@@ -47,20 +59,4 @@ fn wants_login(error: &Error) -> bool {
         error.refusal(),
         Some(Refusal::WantsLogin | Refusal::Forbidden)
     )
-}
-
-fn at(sentinel: &ConnectionInfo, (host, port): (String, u16)) -> ConnectionAddr {
-    match sentinel.addr() {
-        ConnectionAddr::TcpTls {
-            insecure,
-            tls_params,
-            ..
-        } => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: *insecure,
-            tls_params: tls_params.clone(),
-        },
-        _ => ConnectionAddr::Tcp(host, port),
-    }
 }

@@ -1,18 +1,14 @@
-//! Where the sets are, as `--redis` says it, and a connection to one server. Every wait has a bound.
+//! Where the sets are, as `--redis` says it, and a connection to one server.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use redis::{
-    Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, RedisConnectionInfo,
-    RedisError, TlsCertificates,
-};
-
-use super::deadline::within;
-use super::error::{Error, Peer, PeerError, Result};
-use super::{identity, url};
+use super::connection::{Address, Connection};
+use super::error::{Error, Peer, PeerError, Refusal, Result};
+use super::url;
 use crate::failure::Failure;
-use crate::peer::tls::{Own, Tls};
+use crate::peer::tls::Tls;
 use crate::peer::{Attempts, Deadlines, Password};
 use crate::text::without_secrets;
 
@@ -38,14 +34,39 @@ pub enum Access {
 /// Where the sets are.
 pub struct Servers {
     pub(super) topology: Topology,
-    pub(super) infos: Vec<ConnectionInfo>,
+    pub(super) given: Vec<Server>,
     shown: String,
     tls: Tls,
     deadlines: Deadlines,
 }
 
+/// One server, and how to log in there.
+#[derive(Clone)]
+pub struct Server {
+    pub place: Place,
+    pub with_tls: bool,
+    pub login: Login,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Host { name: String, port: u16 },
+    Socket(PathBuf),
+}
+
+/// Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub database: i64,
+}
+
+/// Opens a connection and logs in.
+type Open<'a> = &'a dyn Fn() -> Result<Connection>;
+
 impl Servers {
-    /// `urls` is what `--redis` says; `password` goes before one in a URL.
+    /// `urls` is what `--redis` says; `password` takes precedence over one in a URL.
     pub fn new(
         urls: &[String],
         topology: Topology,
@@ -59,17 +80,17 @@ impl Servers {
             )
             .hint("add --redis-cluster or --redis-sentinel MASTER"));
         }
-        let infos = urls
+        let given = urls
             .iter()
             .map(|url| url::parse(url, password))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         if topology == Topology::Cluster {
-            url::check_cluster(&infos)?;
+            url::check_cluster(&given)?;
         }
         let shown: Vec<_> = urls.iter().map(|url| without_secrets(url)).collect();
         Ok(Self {
             topology,
-            infos,
+            given,
             shown: shown.join(", "),
             tls,
             deadlines,
@@ -82,7 +103,7 @@ impl Servers {
     }
 
     pub fn with_tls(&self) -> bool {
-        url::has_tls(&self.infos[0])
+        self.given[0].with_tls
     }
 
     pub fn tls(&self) -> &Tls {
@@ -91,7 +112,7 @@ impl Servers {
 
     /// What to look at when the password is not accepted.
     pub fn password_doubt(&self) -> &'static str {
-        let password = self.infos[0].redis_settings().password();
+        let password = self.given[0].login.password.as_deref();
         password.map_or("", Password::doubt)
     }
 
@@ -117,115 +138,110 @@ impl Servers {
         }
     }
 
-    pub(super) fn open(&self, info: &ConnectionInfo) -> Result<Connection> {
-        self.log_in(info)
-            .map_err(|error| self.rejection(info, &error).unwrap_or(error))
+    /// Asks a server at each of its addresses until one answers; each has its share of the time. `ask` is given what
+    /// opens a connection.
+    pub(super) fn ask<T>(&self, server: &Server, ask: impl Fn(Open) -> Result<T>) -> Result<T> {
+        self.first_to_answer(server, &server.place.addresses()?, ask)
     }
 
-    /// What Redis says when it rejects every client. The redis crate drops these words when AUTH fails, or when the
-    /// connection breaks before the last reply; a client that does not log in gets them too.
-    fn rejection(&self, info: &ConnectionInfo, error: &Error) -> Option<Error> {
-        if !matches!(error, Error::WrongLogin | Error::Broken(_)) {
-            return None;
+    fn first_to_answer<T>(
+        &self,
+        server: &Server,
+        addresses: &[Address],
+        ask: impl Fn(Open) -> Result<T>,
+    ) -> Result<T> {
+        let until = Instant::now() + self.deadlines.timeout;
+        let mut failed = None;
+        for (address, others) in addresses.iter().zip((0..addresses.len() as u32).rev()) {
+            let left = until.saturating_duration_since(Instant::now()) / (others + 1);
+            let share = left.max(Duration::from_millis(1));
+            match ask(&|| self.open(server, address, share)) {
+                Err(error @ (Error::TimedOut | Error::NotListening(_) | Error::Unreachable(_))) => {
+                    failed = Some(error)
+                }
+                answer => return answer,
+            }
         }
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let bare = info.clone().set_redis_settings(settings);
-        identity::rejection(self.log_in(&bare).ok()?, self.deadlines.timeout)
+        Err(failed.unwrap_or_else(|| Error::NoSuchName("no address".into())))
     }
 
-    fn log_in(&self, info: &ConnectionInfo) -> Result<Connection> {
-        let (info, certificates) = (info.clone(), self.certificates());
-        let timeout = self.deadlines.timeout;
-        let connection = within(timeout, move || {
-            first_to_answer(addresses(info)?, certificates, timeout)
-        })?;
-        connection.set_read_timeout(Some(timeout))?;
-        connection.set_write_timeout(Some(timeout))?;
+    fn open(&self, server: &Server, address: &Address, timeout: Duration) -> Result<Connection> {
+        let tls = match &server.place {
+            Place::Host { name, .. } if server.with_tls => Some((self.tls.config(), &**name)),
+            _ => None,
+        };
+        let mut connection = Connection::open(address, tls, timeout)?;
+        server.login.log_in(&mut connection)?;
         Ok(connection)
     }
-
-    pub(super) fn certificates(&self) -> Option<TlsCertificates> {
-        let of = |Own { certificate, key }| ClientTlsConfig {
-            client_cert: certificate,
-            client_key: key,
-        };
-        let Tls { roots, own, .. } = self.tls.clone();
-        (roots.is_some() || own.is_some()).then(|| TlsCertificates {
-            client_tls: own.map(of),
-            root_cert: roots,
-        })
-    }
 }
 
-/// A server by each of the addresses of its host. With TLS the name is needed, which the certificate is for.
-fn addresses(info: ConnectionInfo) -> Result<Vec<ConnectionInfo>> {
-    let ConnectionAddr::Tcp(host, port) = info.addr() else {
-        return Ok(vec![info]);
-    };
-    let found = (host.as_str(), *port).to_socket_addrs();
-    let found: Vec<_> = found.map_err(RedisError::from)?.collect();
-    if found.len() < 2 {
-        return Ok(vec![info]);
-    }
-    let at = |address: SocketAddr| {
-        // With the scope of a link-local address, which its IP does not tell.
-        let ip = match address {
-            SocketAddr::V6(v6) if v6.scope_id() > 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
-            _ => address.ip().to_string(),
-        };
-        info.clone()
-            .set_addr(ConnectionAddr::Tcp(ip, address.port()))
-    };
-    Ok(found.into_iter().map(at).collect())
-}
-
-/// The first connection that comes about. Each has its share of the time: the redis crate gives the first address all of
-/// it.
-fn first_to_answer(
-    infos: Vec<ConnectionInfo>,
-    certificates: Option<TlsCertificates>,
-    timeout: Duration,
-) -> Result<Connection> {
-    let started = Instant::now();
-    let mut failed = None;
-    for (info, others) in infos.iter().zip((0..infos.len() as u32).rev()) {
-        let client = match &certificates {
-            Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone())?,
-            None => Client::open(info.clone())?,
-        };
-        let left = timeout.saturating_sub(started.elapsed()) / (others + 1);
-        let error = match client.get_connection_with_timeout(left.max(Duration::from_millis(1))) {
-            Ok(connection) => return Ok(connection),
-            Err(error) => Error::from(error),
-        };
-        if !matches!(
-            error,
-            Error::TimedOut(_) | Error::NotListening(_) | Error::Unreachable(_)
-        ) {
-            return Err(error);
+impl Place {
+    fn addresses(&self) -> Result<Vec<Address>> {
+        match self {
+            Place::Host { name, port } => {
+                let found = (&**name, *port).to_socket_addrs()?;
+                Ok(found.map(Address::Ip).collect())
+            }
+            Place::Socket(path) => Ok(vec![Address::Socket(path.clone())]),
         }
-        failed = Some(error);
     }
-    Err(failed.unwrap_or_else(|| Error::Other("no address was asked".into())))
+}
+
+impl Server {
+    /// The server at another place, which is reached in the same way.
+    pub fn at(&self, name: String, port: u16) -> Self {
+        Self {
+            place: Place::Host { name, port },
+            ..self.clone()
+        }
+    }
+
+    pub fn shown(&self) -> String {
+        match &self.place {
+            Place::Host { name, port } => format!("{name}:{port}"),
+            Place::Socket(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Login {
+    fn log_in(&self, connection: &mut Connection) -> Result<()> {
+        if let Some(password) = &self.password {
+            let auth =
+                |user: &Option<String>| redis::cmd("AUTH").arg(user).arg(password).to_owned();
+            let mut answer = connection.query(&auth(&self.user));
+            if let Err(Error::Refused(_, words)) = &answer
+                && words.contains("wrong number of arguments")
+            {
+                // Before Redis 6 there are no users.
+                answer = connection.query(&auth(&None));
+            }
+            answer.map_err(|error| match error.refusal() {
+                Some(Refusal::TooManyClients | Refusal::ProtectedMode) | None => error,
+                Some(_) => Error::WrongLogin,
+            })?;
+        }
+        if self.database != 0 {
+            connection.query(redis::cmd("SELECT").arg(self.database))?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redis::IntoConnectionInfo;
+    use crate::peer::tls::Options;
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
     #[test]
     fn an_address_that_hangs_leaves_time_for_the_next_one() {
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let info = |listener: &TcpListener| {
-            let url = format!("redis://:secret@{}", listener.local_addr().unwrap());
-            let info = url.into_connection_info().unwrap();
-            let settings = info.redis_settings().clone().set_skip_set_lib_name();
-            info.set_redis_settings(settings)
-        };
-        let infos: Vec<_> = listeners.iter().map(info).collect();
+        let addresses = listeners
+            .each_ref()
+            .map(|listener| Address::Ip(listener.local_addr().unwrap()));
         let [_hangs, answers] = listeners;
         std::thread::spawn(move || {
             let (mut client, _) = answers.accept().unwrap();
@@ -233,9 +249,26 @@ mod tests {
                 client.write_all(b"+OK\r\n").unwrap();
             }
         });
+        let options = Options {
+            server: "redis",
+            ca: None,
+            cert: None,
+            key: None,
+        };
+        let deadlines = Deadlines {
+            timeout: Duration::from_secs(2),
+            retries: 0,
+        };
+        let (tls, _) = options.read("rediss://", false).unwrap();
+        let url = ["redis://:secret@localhost".to_owned()];
+        let servers = Servers::new(&url, Topology::One, None, tls, deadlines).unwrap();
         let started = Instant::now();
-        let timeout = Duration::from_secs(2);
-        assert!(first_to_answer(infos, None, timeout).is_ok());
-        assert!(started.elapsed() < timeout, "{:?}", started.elapsed());
+        let answer = servers.first_to_answer(&servers.given[0], &addresses, |open| open());
+        assert!(answer.is_ok());
+        assert!(
+            started.elapsed() < deadlines.timeout,
+            "{:?}",
+            started.elapsed()
+        );
     }
 }

@@ -1,19 +1,20 @@
 //! What a URL of `--redis` may say: nothing that nobody obeys.
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, IntoConnectionInfo};
 
+use super::servers::{Login, Place, Server};
 use crate::failure::Failure;
 
 /// The parameters that a URL of a unix socket may have, where a TCP one has its path and its user.
 const OF_A_SOCKET: [&str; 3] = ["db", "user", "pass"];
 
-/// `password` goes before one in the URL. No error quotes the URL, which may hold one.
-pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failure> {
+/// `password` takes precedence over one in the URL. No error quotes the URL, which may hold one.
+pub fn parse(url: &str, password: Option<&str>) -> Result<Server, Failure> {
     let usage = |why: &str| {
         Failure::usage(format!("--redis: {why}"))
             .hint("write it as redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
     };
-    let parsed = redis::parse_redis_url(url)
+    let mut parsed = redis::parse_redis_url(url)
         .ok_or_else(|| usage("not a URL that begins with redis://, rediss:// or unix://"))?;
     // What follows an unescaped / ? or # would be shown, and it may be the rest of a password.
     let after_host = [Some(parsed.path()), parsed.query(), parsed.fragment()];
@@ -53,48 +54,56 @@ pub fn parse(url: &str, password: Option<&str>) -> Result<ConnectionInfo, Failur
     if parsed.fragment().is_some() {
         return Err(usage("the URL has a # that nobody obeys"));
     }
+    let with_tls = matches!(parsed.scheme(), "rediss" | "valkeys");
+    if with_tls {
+        // The redis crate reads the other scheme only when it is built with TLS of its own. It cannot fail.
+        let _ = parsed.set_scheme("redis");
+    }
     let info = parsed
         .into_connection_info()
         .map_err(|error| usage(error.detail().unwrap_or("not a Redis URL")))?;
-    let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
-    if let Some(password) = password {
-        settings = settings.set_password(password);
-    }
-    if settings.username().is_some() && settings.password().is_none() {
-        // The redis crate would not log in at all, and so be the default user.
+    let place = match info.addr() {
+        ConnectionAddr::Tcp(name, port) => Place::Host {
+            name: name.clone(),
+            port: *port,
+        },
+        ConnectionAddr::Unix(path) => Place::Socket(path.clone()),
+        _ => return Err(usage("not a Redis URL")),
+    };
+    let settings = info.redis_settings();
+    let login = Login {
+        user: settings.username().map(str::to_owned),
+        password: password.or(settings.password()).map(str::to_owned),
+        database: settings.db(),
+    };
+    if login.user.is_some() && login.password.is_none() {
         return Err(
             usage("the URL has a user, and there is no password for them")
                 .hint("put it into --redis-password-file"),
         );
     }
-    Ok(info.set_redis_settings(settings))
+    Ok(Server {
+        place,
+        with_tls,
+        login,
+    })
 }
 
-pub fn has_tls(info: &ConnectionInfo) -> bool {
-    matches!(info.addr(), ConnectionAddr::TcpTls { .. })
-}
-
-/// Whether the URLs can be those of a cluster, which the redis crate finds out when it connects.
-pub fn check_cluster(infos: &[ConnectionInfo]) -> Result<(), Failure> {
+/// Whether the URLs can be those of one cluster.
+pub fn check_cluster(given: &[Server]) -> Result<(), Failure> {
     let usage = |why: &str| Err(Failure::usage(format!("--redis-cluster: {why}")));
-    let secure = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    let settings = |info: &ConnectionInfo| info.redis_settings().clone();
-    let same = |info: &ConnectionInfo| {
-        let (one, first) = (settings(info), settings(&infos[0]));
-        secure(info) == secure(&infos[0])
-            && (one.username(), one.password()) == (first.username(), first.password())
-    };
-    if infos
+    if given
         .iter()
-        .any(|info| matches!(info.addr(), ConnectionAddr::Unix(_)))
+        .any(|server| matches!(server.place, Place::Socket(_)))
     {
         return usage("a cluster is reached over TCP, not over a unix socket");
     }
-    if infos.iter().any(|info| settings(info).db() != 0) {
-        return usage("a Redis Cluster has database 0 only");
-    }
-    if !infos.iter().all(same) {
-        return usage("every URL must have the same scheme, user and password");
+    let first = &given[0];
+    let same = |server: &Server| (server.with_tls, &server.login) == (first.with_tls, &first.login);
+    if !given.iter().all(same) {
+        return usage(
+            "every URL must have the same scheme, user and password, and the same database",
+        );
     }
     Ok(())
 }

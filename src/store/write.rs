@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use redis::Cmd;
 
+use super::connection::Connection;
 use super::error::Result;
 use super::pipeline::{COMMAND, Pipeline};
 use crate::failure::Failure;
@@ -121,7 +122,7 @@ impl<'a> Write<'a> {
         )?;
         let mut refused = Ok(());
         for (command, before) in batch.iter_mut().zip(before) {
-            match pipeline.receive() {
+            match pipeline.receive(Connection::reply) {
                 Ok(_) => command.fate = Fate::Done,
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a pipeline that broke may have been.

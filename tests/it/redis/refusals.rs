@@ -35,6 +35,19 @@ fn port(proxy: &RedisProxy) -> String {
     port.unwrap().to_owned()
 }
 
+/// A node that has all slots.
+fn cluster_of_one() -> Redis {
+    let redis = Redis::with(RedisOptions {
+        extra: vec!["cluster-enabled yes".into()],
+        ..RedisOptions::default()
+    });
+    redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    until("the cluster is up", || {
+        redis.try_command(&["SADD", KEY, "100"]).is_ok()
+    });
+    redis
+}
+
 /// A Redis behind a proxy, which is reached as a cluster or by a sentinel.
 struct Site {
     redis: Redis,
@@ -46,14 +59,7 @@ struct Site {
 impl Site {
     /// A cluster of one node, which announces the proxy.
     fn cluster(rules: Vec<Rule>) -> Self {
-        let redis = Redis::with(RedisOptions {
-            extra: vec!["cluster-enabled yes".into()],
-            ..RedisOptions::default()
-        });
-        redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-        until("the cluster is up", || {
-            redis.try_command(&["SADD", KEY, "100"]).is_ok()
-        });
+        let redis = cluster_of_one();
         let proxy = RedisProxy::new(&redis, rules);
         redis.command(&["CONFIG", "SET", "cluster-announce-port", &port(&proxy)]);
         Site {
@@ -142,7 +148,7 @@ fn more_keys_than_a_site_has_domains() {
 
 #[test]
 fn a_slot_that_moves_again_and_again_needs_no_option_that_is_given() {
-    let redis = Redis::start();
+    let redis = cluster_of_one();
     let moved = |to: &str| {
         vec![always(
             "SCARD",
@@ -193,19 +199,10 @@ fn a_hung_master_of_a_cluster_is_told_with_the_time_that_passed() {
     site.timeout = Duration::from_secs(1);
     let started = Instant::now();
     let run = site.run("SCAN").0.expect(1);
-    let passed = started.elapsed().as_secs();
-    let told = run
-        .stderr
-        .split_once("no answer within ")
-        .expect("a time")
-        .1;
-    let seconds: u64 = told.split_once("s;").unwrap().0.parse().unwrap();
-    assert!(seconds > 1, "the redis crate tries again: {}", run.stderr);
-    assert!(
-        (seconds..=seconds + 1).contains(&passed),
-        "{passed}: {}",
-        run.stderr
-    );
+    let passed = started.elapsed();
+    let told = "no answer within 1s; nothing was changed";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(passed < Duration::from_secs(3), "{passed:?}");
 }
 
 #[test]
@@ -219,7 +216,8 @@ fn sets_that_take_too_long_as_a_whole() {
             let reply = match is_scan {
                 true => {
                     std::thread::sleep(Duration::from_millis(50));
-                    format!("*2\r\n:{}\r\n*0\r\n", cursors.next().unwrap())
+                    let cursor = cursors.next().unwrap().to_string();
+                    format!("*2\r\n${}\r\n{cursor}\r\n*0\r\n", cursor.len())
                 }
                 false => hello("standalone"),
             };

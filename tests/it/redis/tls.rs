@@ -172,8 +172,8 @@ fn a_system_without_roots_needs_those_of_the_servers() {
             assert!(stderr.contains(words), "no {words} in {stderr}");
         }
     }
-    let servers = ["--redis", &redis, &of_redis];
-    let run_without = kamonline_env(&servers, &[("SSL_CERT_FILE", "/nowhere")]).expect(2);
+    let nowhere = [("SSL_CERT_FILE", "/nowhere")];
+    let run_without = kamonline_env(&["--redis", &redis], &nowhere).expect(2);
     for words in [
         "cannot be read",
         "at '/nowhere'",
@@ -183,6 +183,15 @@ fn a_system_without_roots_needs_those_of_the_servers() {
     }
     run(&[&of_kamailio, &of_redis]).expect(0);
     assert_eq!(site.board(), ["100"]);
+    let with_roots = [
+        "--kamailio",
+        &kamailio,
+        &of_kamailio,
+        "--redis",
+        &redis,
+        &of_redis,
+    ];
+    kamonline_env(&with_roots, &nowhere).expect(0);
 }
 
 #[test]
