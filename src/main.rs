@@ -54,11 +54,11 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
             let _ = writeln!(io::stderr(), "kamonline: warning: {warning}");
         }
     }
-    let exit = outcome.exit(config.mode);
-    match outcome.failure.take() {
-        Some(failure) => Err(failure),
-        None => checked("the run is done, but its report", printed).map(|()| exit),
+    match &outcome.failure {
+        Some(failure) => complain(failure),
+        None => checked("the run is done, but its report", printed)?,
     }
+    Ok(outcome.exit(config.mode))
 }
 
 /// A reader who went away, as `head` does, is no failure.

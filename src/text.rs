@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-/// Bytes from Redis or Kamailio, safe on a terminal: what is not printable text is escaped as in a string literal
-/// (`\u{1b}`), bytes that are not UTF-8 as `\xff`, and a backslash is doubled.
-pub struct Shown<'a>(pub &'a [u8]);
+/// The bytes that are shown of one text: a name in a SIP message may have 64 KiB.
+const MOST_SHOWN: usize = 1 << 10;
 
-impl fmt::Display for Shown<'_> {
+/// Bytes from Redis or Kamailio, safe on a terminal: what is not printable text is escaped as in a string literal
+/// (`\u{1b}`), bytes that are not UTF-8 as `\xff`, and a backslash is doubled. Of a long text its start is shown.
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
+        let shown = &self.0[..self.0.len().min(MOST_SHOWN)];
+        for chunk in shown.utf8_chunks() {
             for char in chunk.valid().chars() {
                 match char {
                     '\\' => f.write_str("\\\\")?,
@@ -20,7 +24,10 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "\\x{byte:02x}")?;
             }
         }
-        Ok(())
+        match shown.len() < self.0.len() {
+            true => write!(f, "... ({} bytes)", self.0.len()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -56,6 +63,18 @@ pub const NO_SUCH_NAME: &str = "failed to lookup address information";
 pub const CHECK_THE_NAME: &str =
     "check it with getent hosts NAME, which asks as kamonline does: /etc/hosts, then DNS";
 
+/// The first of many lines, and how many more there are: of one kind of warning a few tell all.
+pub fn first_lines(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    const FIRST: usize = 20;
+    let mut lines = lines.into_iter();
+    let mut first: Vec<_> = lines.by_ref().take(FIRST).collect();
+    match lines.count() {
+        0 => {}
+        more => first.push(format!("and {more} more such warnings")),
+    }
+    first
+}
+
 /// `1 user`, `2 users`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -83,10 +102,11 @@ mod tests {
 
     #[test]
     fn nothing_that_moves_a_cursor_or_hides_gets_through() {
-        let shown = |bytes: &[u8]| Shown(bytes).to_string();
+        let shown = |bytes: &[u8]| Escaped(bytes).to_string();
         assert_eq!(shown(b"it's \"100\""), "it's \"100\"");
         assert_eq!(shown(b"\x1b[31mred\x01\x7f"), "\\u{1b}[31mred\\u{1}\\u{7f}");
         assert_eq!(shown("ü\u{9b}\u{202e}".as_bytes()), "ü\\u{9b}\\u{202e}");
         assert_eq!(shown(b"raw\xffutf8\\"), "raw\\xffutf8\\\\");
+        assert!(shown(&[b'a'; MOST_SHOWN + 1]).ends_with("aa... (1025 bytes)"));
     }
 }

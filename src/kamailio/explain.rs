@@ -8,7 +8,7 @@ use super::error::Error;
 use super::{Command, Rpc, http};
 use crate::failure::Failure;
 use crate::peer::tls::Tls;
-use crate::text::{CHECK_THE_NAME, NO_SUCH_NAME, Shown};
+use crate::text::{CHECK_THE_NAME, Escaped, NO_SUCH_NAME};
 
 /// The Kamailio at `url` was asked for `command`, and had `timeout`.
 pub fn explain(
@@ -67,7 +67,7 @@ pub fn explain(
                  says \"shm pool\")",
         }),
         Error::NotHttp(why) => {
-            let why = Shown(why.as_bytes());
+            let why = Escaped(why.as_bytes());
             failure(&format!("what answers does not speak HTTP ({why})"))
                 .hint("check the address; use https:// for a port with TLS")
         }
@@ -92,7 +92,7 @@ pub fn explain(
             body,
         } => {
             let own = own_words(&body)
-                .map(|words| format!(" ({})", Shown(words)))
+                .map(|words| format!(" ({})", Escaped(words)))
                 .unwrap_or_default();
             match command {
                 Command::Dump => failure(&format!("it answered {status}{own}, not the dump"))
@@ -154,7 +154,7 @@ fn way_out(status: u16, server: Option<&str>, body: &[u8], rpc: Rpc) -> String {
 
 fn named(server: Option<&str>) -> String {
     server
-        .map(|name| format!(" (it calls itself {})", Shown(name.as_bytes())))
+        .map(|name| format!(" (it calls itself {})", Escaped(name.as_bytes())))
         .unwrap_or_default()
 }
 

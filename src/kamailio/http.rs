@@ -66,6 +66,8 @@ pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
+        // Each question over a connection of its own: behind one address there may be several registrars.
+        .pool_max_idle_per_host(0)
         .tls_backend_preconfigured((*tls.config()).clone());
     let failure =
         |error: reqwest::Error| Failure::new(format!("cannot prepare to ask Kamailio: {error}"));

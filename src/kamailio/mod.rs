@@ -11,12 +11,13 @@ mod registrar;
 mod uptime;
 pub mod xhttp_rpc;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::thread;
 
 use clap::ValueEnum;
 
 pub use error::Error;
-pub use registrar::{Dump, Registrar};
+pub use registrar::{Dump, NoUptime, Registrar};
 pub use uptime::Uptime;
 
 /// How a registrar is asked (`--rpc`).
@@ -37,38 +38,57 @@ pub enum Command {
     Uptime,
 }
 
+/// No cache in between has seen a question with this number. Kamailio ignores it.
+#[derive(Clone, Copy)]
+struct Nonce(u32);
+
+impl Nonce {
+    fn new() -> Self {
+        // Every state has keys of its own.
+        Self(RandomState::new().build_hasher().finish() as u32)
+    }
+}
+
 impl Command {
     /// Below the root of xhttp_rpc. Without `?arg=` the answer is a page of menus.
-    fn path(self) -> &'static str {
+    fn path(self, Nonce(nonce): Nonce) -> String {
         match self {
-            Command::Dump => "ul/ul.dump?arg=brief",
-            Command::Uptime => "core/core.uptime?arg=",
+            Command::Dump => format!("ul/ul.dump?arg=brief+{nonce}"),
+            Command::Uptime => format!("core/core.uptime?arg={nonce}"),
         }
     }
 
-    fn json(self) -> &'static str {
+    fn json(self, Nonce(nonce): Nonce) -> String {
         match self {
-            Command::Dump => r#"{"jsonrpc":"2.0","method":"ul.dump","params":["brief"],"id":1}"#,
-            Command::Uptime => r#"{"jsonrpc":"2.0","method":"core.uptime","id":1}"#,
+            Command::Dump => {
+                format!(r#"{{"jsonrpc":"2.0","method":"ul.dump","params":["brief"],"id":{nonce}}}"#)
+            }
+            Command::Uptime => {
+                format!(r#"{{"jsonrpc":"2.0","method":"core.uptime","id":{nonce}}}"#)
+            }
         }
     }
 }
 
-/// Asks every registrar, several of them at the same time; what each answers, in the order given.
-pub fn each<R: Sync, T: Send>(registrars: &[R], ask: impl Fn(&R) -> T + Sync) -> Vec<T> {
-    match registrars {
-        [registrar] => vec![ask(registrar)],
-        _ => thread::scope(|scope| {
-            let asked: Vec<_> = registrars
-                .iter()
-                .map(|registrar| scope.spawn(|| ask(registrar)))
-                .collect();
-            asked
-                .into_iter()
-                .map(|answer| answer.join().expect("a panic ends the process"))
-                .collect()
-        }),
+/// Does something for every registrar, for several of them at the same time; what comes of each, in the order given.
+pub fn each<R: Send, T: Send>(
+    registrars: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
+    ask: impl Fn(R) -> T + Sync,
+) -> Vec<T> {
+    let registrars = registrars.into_iter();
+    if registrars.len() < 2 {
+        return registrars.map(ask).collect();
     }
+    thread::scope(|scope| {
+        let ask = &ask;
+        let asked: Vec<_> = registrars
+            .map(|registrar| scope.spawn(move || ask(registrar)))
+            .collect();
+        asked
+            .into_iter()
+            .map(|answer| answer.join().expect("a panic ends the process"))
+            .collect()
+    })
 }
 
 /// A table's `Records` is counted under the locks under which its AoRs are printed: it is the proof that none is missing.

@@ -12,7 +12,7 @@ use super::error::{self, Error};
 use super::explain::explain;
 use super::http::{self, Login};
 use super::uptime::Uptime;
-use super::{Command, Rpc, jsonrpc, xhttp_rpc};
+use super::{Command, Nonce, Rpc, jsonrpc, xhttp_rpc};
 use crate::failure::Failure;
 use crate::matching::{DumpItem, DumpVisitor};
 use crate::peer::tls::Tls;
@@ -35,6 +35,13 @@ pub struct Dump<Output> {
     pub server: Option<String>,
     /// When it was asked for.
     pub asked: Instant,
+}
+
+/// Why it does not tell for how long it has been up.
+pub struct NoUptime {
+    /// It answers, and not with that.
+    pub is_forbidden: bool,
+    pub failure: Failure,
 }
 
 impl Registrar {
@@ -65,7 +72,7 @@ impl Registrar {
 
     /// Asks for the dump, and shows all of it to a visitor.
     pub fn dump<V: DumpVisitor>(&self, begin: impl Fn() -> V) -> Result<Dump<V::Output>, Failure> {
-        self.retrying(Command::Dump, || {
+        let dump = self.retrying(|| {
             let asked = Instant::now();
             // Before Kamailio is asked: a visitor has something to do while Kamailio prints.
             let mut visitor = begin();
@@ -82,15 +89,20 @@ impl Registrar {
                 server,
                 asked,
             })
-        })
+        });
+        dump.map_err(|error| self.explained(error, Command::Dump))
     }
 
     /// Asks how long it has been up.
-    pub fn uptime(&self) -> Result<Uptime, Failure> {
-        self.retrying(Command::Uptime, || {
+    pub fn uptime(&self) -> Result<Uptime, NoUptime> {
+        let uptime = self.retrying(|| {
             let read = |response| Uptime::read(self.rpc, response);
             self.exchange(Command::Uptime, read)
                 .map(|(uptime, _)| uptime)
+        });
+        uptime.map_err(|error| NoUptime {
+            is_forbidden: matches!(error, Error::Refused { .. } | Error::Silent),
+            failure: self.explained(error, Command::Uptime),
         })
     }
 
@@ -116,16 +128,11 @@ impl Registrar {
         several(IpAddr::is_ipv4) || several(IpAddr::is_ipv6)
     }
 
-    fn retrying<T>(
-        &self,
-        command: Command,
-        ask: impl Fn() -> Result<T, Error>,
-    ) -> Result<T, Failure> {
-        let answer = peer::retrying(ask, |error, attempts| {
+    fn retrying<T>(&self, ask: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        peer::retrying(ask, |error, attempts| {
             attempts.retries < self.deadlines.retries
                 && error.worth_another_try(self.rpc, attempts.last)
-        });
-        answer.map_err(|error| self.explained(error, command))
+        })
     }
 
     fn explained(&self, error: Error, command: Command) -> Failure {
@@ -191,18 +198,19 @@ impl Registrar {
     }
 
     fn request(&self, command: Command) -> RequestBuilder {
+        let nonce = Nonce::new();
         let request = match self.rpc {
             Rpc::XhttpRpc => {
                 let root = self.url.as_str().trim_end_matches('/');
                 // A Kamailio without tcp_accept_no_cl closes the connection at a request without it.
-                let request = self.client.get(format!("{root}/{}", command.path()));
+                let request = self.client.get(format!("{root}/{}", command.path(nonce)));
                 request.header(CONTENT_LENGTH, 0)
             }
             Rpc::JsonRpc => self
                 .client
                 .post(self.url.clone())
                 .header(CONTENT_TYPE, "application/json")
-                .body(command.json()),
+                .body(command.json(nonce)),
         };
         let request = request.header(CACHE_CONTROL, "no-cache");
         match &self.login {

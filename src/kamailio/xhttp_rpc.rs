@@ -10,7 +10,7 @@ use super::Error;
 use crate::failure::Failure;
 use crate::matching::DumpItem;
 use crate::peer::limits::{PIECE_BYTES, PREFACE_BYTES};
-use crate::text::Shown;
+use crate::text::Escaped;
 
 /// Reads one page, in chunks of any size.
 #[derive(Default)]
@@ -267,6 +267,6 @@ fn unknown(text: &[u8]) -> Error {
     let start = &text[..text.len().min(60)];
     Error::Unknown(format!(
         "the dump holds what no known Kamailio prints: `{}`",
-        Shown(start)
+        Escaped(start)
     ))
 }

@@ -9,7 +9,7 @@ use super::dump::{DumpItem, DumpVisitor};
 use super::scope::Rules;
 use super::{Aors, Batch, Matches, Missing, Sets, bounded};
 use crate::failure::Failure;
-use crate::text::Shown;
+use crate::text::Escaped;
 
 /// How many users are looked up together, and how many such batches may wait.
 const BATCH: usize = 256;
@@ -135,7 +135,7 @@ impl DumpVisitor for DumpMatcher<'_> {
             let there: Vec<_> = self
                 .tables
                 .iter()
-                .map(|name| Shown(name).to_string())
+                .map(|name| Escaped(name).to_string())
                 .collect();
             return Err(Failure::new(format!(
                 "it has no usrloc table named {absent}; its tables: {}",
@@ -156,7 +156,7 @@ impl DumpVisitor for DumpMatcher<'_> {
         let mut matches = self.matches.join().expect("a panic ends the process")?;
         matches.missing.unite(self.missing)?;
         matches.aors = self.aors;
-        matches.of_no_set = self.without_at + self.without_domain;
+        matches.unusable = self.without_at + self.without_domain;
         Ok(matches)
     }
 }
@@ -191,7 +191,7 @@ mod tests {
             }
             matcher.finish().unwrap()
         });
-        assert_eq!((matches.aors, matches.of_no_set), (5, 3));
+        assert_eq!((matches.aors, matches.unusable), (5, 3));
         assert_eq!(matches.missing.count(), 2);
     }
 

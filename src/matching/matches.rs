@@ -18,7 +18,7 @@ pub struct Matches {
     pub missing: Missing,
     /// AoRs in the tables that count, and those among them of no set: without a user or without a domain.
     pub aors: usize,
-    pub of_no_set: usize,
+    pub unusable: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl Matches {
             presence: vec![Presence::Absent; sets.slots()],
             missing: Missing::new(sets.user_case()),
             aors: 0,
-            of_no_set: 0,
+            unusable: 0,
         }
     }
 
@@ -92,7 +92,7 @@ impl Matches {
             *mine = theirs.max(*mine);
         }
         self.aors += other.aors;
-        self.of_no_set += other.of_no_set;
+        self.unusable += other.unusable;
         self.missing.unite(other.missing)
     }
 

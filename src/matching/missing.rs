@@ -37,13 +37,23 @@ impl Missing {
         }
         let domain = self.domains.find_or_add(domain)?;
         let hash = self.distinct.hash(domain, &self.user_case.fold(user));
-        let is_same = |other| {
-            self.users.group(other) == domain && self.user_case.same(self.users.get(other), user)
-        };
-        if !self.distinct.contains(hash, is_same) {
+        if self.find_hashed(hash, domain, user).is_none() {
             self.distinct.insert(hash, self.users.add(domain, user)?);
         }
         Ok(())
+    }
+
+    pub fn find(&self, domain: &[u8], user: &[u8]) -> Option<UserId> {
+        let domain = self.domains.find(domain)?;
+        let hash = self.distinct.hash(domain, &self.user_case.fold(user));
+        self.find_hashed(hash, domain, user)
+    }
+
+    fn find_hashed(&self, hash: u32, domain: DomainId, user: &[u8]) -> Option<UserId> {
+        let is_same = |other| {
+            self.users.group(other) == domain && self.user_case.same(self.users.get(other), user)
+        };
+        self.distinct.find(hash, is_same)
     }
 
     /// Adds those of another dump.

@@ -20,6 +20,7 @@ mod members;
 mod missing;
 mod names;
 mod plan;
+mod readings;
 mod scope;
 mod sets;
 
@@ -35,5 +36,6 @@ pub use members::Key;
 pub use missing::Missing;
 pub use names::{Names, bounded};
 pub use plan::{Entry, Plan, Totals};
+pub use readings::{OtherForm, Reading};
 pub use scope::{ExcludedUsers, Rules, Scope};
 pub use sets::Sets;

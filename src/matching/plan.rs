@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::readings::{OtherForm, Readings};
 use super::scope::Rules;
 use super::{DomainId, Key, Matches, MemberId, Names, Sets, UserId};
 
@@ -28,6 +29,8 @@ pub struct Entry {
     pub members: usize,
     /// Members who are not registered, for [`Sets::member`], in the order of their bytes.
     pub stale: Vec<MemberId>,
+    /// Members who are not registered as they stand, and are under another reading: neither stale nor online.
+    pub other_forms: Vec<OtherForm<MemberId>>,
     /// Users who are registered and in no set of the domain, for [`Plan::missing`], in the order of their bytes.
     pub missing: Vec<UserId>,
 }
@@ -37,6 +40,8 @@ pub struct Totals {
     pub online: usize,
     pub members: usize,
     pub stale: usize,
+    /// Members who are registered under another reading.
+    pub other_forms: usize,
     pub missing: usize,
     /// AoRs that the registrars reported, those out of scope too.
     pub aors: usize,
@@ -55,8 +60,15 @@ impl Plan {
             ..Entry::new(key.name.clone(), sets.domains.name(key.domain))
         };
         let mut entries: Vec<_> = sets.keys().iter().map(new_entry).collect();
+        // Before excluded users are taken out of the missing: they are registered, too.
+        let readings = Readings::new(&matches.missing, rules.user_case);
         for member in &stale {
-            entries[sets.key_of(*member).index()].stale.push(*member);
+            let entry = &mut entries[sets.key_of(*member).index()];
+            let name = sets.member(*member);
+            match readings.find(*member, &entry.domain, name) {
+                Some(other) => entry.other_forms.push(other),
+                None => entry.stale.push(*member),
+            }
         }
         let if_split = stale
             .into_iter()
@@ -102,6 +114,7 @@ impl Plan {
             online: online.iter().sum::<usize>() + without_set,
             members: sets.count(),
             stale: entries.iter().map(|entry| entry.stale.len()).sum(),
+            other_forms: entries.iter().map(|entry| entry.other_forms.len()).sum(),
             missing: entries.iter().map(|entry| entry.missing.len()).sum(),
             aors: matches.aors,
         };
@@ -136,6 +149,6 @@ impl Entry {
     }
 
     pub fn differs(&self) -> bool {
-        !self.stale.is_empty() || !self.missing.is_empty()
+        !self.stale.is_empty() || !self.other_forms.is_empty() || !self.missing.is_empty()
     }
 }

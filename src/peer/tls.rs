@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, Ro
 
 use super::password::warning_of_readers;
 use crate::failure::Failure;
-use crate::text::Shown;
+use crate::text::Escaped;
 
 /// What the options of a server say of TLS.
 pub struct Options<'a> {
@@ -187,7 +187,7 @@ impl Tls {
                 .hint("use redis:// or http:// for a port without TLS"),
             other => failure(&format!(
                 "TLS failed ({})",
-                Shown(other.to_string().as_bytes())
+                Escaped(other.to_string().as_bytes())
             )),
         }
     }
@@ -210,7 +210,7 @@ impl Tls {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "no authority that is trusted has signed it"
             }
-            _ => &Shown(words.as_bytes()).to_string(),
+            _ => &Escaped(words.as_bytes()).to_string(),
         };
         failure(words).hint(format!(
             "give the root that signed it with --{server}-ca FILE, and use the name that the certificate is for"

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use super::style::Detail;
-use crate::matching::Plan;
+use crate::matching::{MemberId, Plan};
 use crate::run::{Outcome, Verdict};
 use crate::text::is_unseen;
 
@@ -53,6 +53,8 @@ struct Totals {
     added: usize,
     restored: usize,
     rolled_back: usize,
+    off: usize,
+    other_forms: usize,
 }
 
 #[derive(Serialize)]
@@ -63,8 +65,20 @@ struct Domain {
     members: usize,
     stale: Vec<String>,
     missing: Vec<String>,
+    returned: Vec<String>,
     restored: Vec<String>,
     rolled_back: Vec<String>,
+    off: Vec<String>,
+    other_forms: Vec<String>,
+    /// The names above that are not shown byte for byte.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    bytes: Vec<Bytes>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Bytes {
+    name: String,
+    hex: String,
 }
 
 #[derive(Serialize)]
@@ -105,13 +119,10 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             .iter()
             .map(|answer| Registrar {
                 url: &answer.url,
-                server: answer.server.as_deref(),
-                aors: answer.aors,
-                uptime_seconds: answer
-                    .uptime
-                    .as_ref()
-                    .and_then(|uptime| uptime.reported.seconds),
-                up_since: answer.uptime.as_ref().map(|uptime| {
+                server: answer.dumped().and_then(|dumped| dumped.server.as_deref()),
+                aors: answer.aors(),
+                uptime_seconds: answer.uptime().and_then(|uptime| uptime.reported.seconds),
+                up_since: answer.uptime().map(|uptime| {
                     let since = uptime.reported.since.trim_ascii();
                     String::from_utf8_lossy(since).into_owned()
                 }),
@@ -126,10 +137,12 @@ pub fn write(outcome: &Outcome, detail: Detail, out: &mut impl Write) -> io::Res
             members: totals.members,
             stale: totals.stale,
             missing: totals.missing,
-            removed: outcome.removed,
+            removed: outcome.removed.len(),
             added: outcome.added,
             restored: outcome.restored.len(),
             rolled_back: outcome.rolled_back.len(),
+            off: outcome.off.len(),
+            other_forms: totals.other_forms,
         },
         domains,
         notices: outcome
@@ -189,38 +202,52 @@ impl Formatter for TerminalSafe {
 }
 
 fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> Vec<Domain> {
-    let mut text = |bytes: &[u8]| {
-        *lossy |= std::str::from_utf8(bytes).is_err();
-        String::from_utf8_lossy(bytes).into_owned()
-    };
     let shown = plan
         .entries
         .iter()
         .filter(|entry| detail == Detail::All || entry.differs());
     shown
-        .map(|entry| Domain {
-            domain: text(&entry.domain),
-            key: text(&entry.key),
-            online: entry.online,
-            members: entry.members,
-            stale: entry
-                .stale
-                .iter()
-                .map(|member| text(plan.sets.member(*member)))
-                .collect(),
-            missing: entry
-                .missing
-                .iter()
-                .map(|user| text(plan.missing(*user)))
-                .collect(),
-            restored: outcome
-                .restored_of(entry)
-                .map(|member| text(plan.sets.member(member)))
-                .collect(),
-            rolled_back: outcome
-                .rolled_back_of(entry)
-                .map(|member| text(plan.sets.member(member)))
-                .collect(),
+        .map(|entry| {
+            let mut bytes = Vec::new();
+            let mut text = |name: &[u8]| {
+                let shown = String::from_utf8_lossy(name).into_owned();
+                *lossy |= shown.as_bytes() != name;
+                if shown.as_bytes() != name || shown.chars().any(char::is_control) {
+                    let hex = name.iter().map(|byte| format!("{byte:02x}")).collect();
+                    bytes.push(Bytes {
+                        name: shown.clone(),
+                        hex,
+                    });
+                }
+                shown
+            };
+            let mut names = |members: &mut dyn Iterator<Item = MemberId>| {
+                members
+                    .map(|member| text(plan.sets.member(member)))
+                    .collect()
+            };
+            Domain {
+                online: entry.online,
+                members: entry.members,
+                stale: names(&mut entry.stale.iter().copied()),
+                returned: names(&mut outcome.returned_of(entry)),
+                restored: names(&mut outcome.restored_of(entry)),
+                rolled_back: names(&mut outcome.rolled_back_of(entry)),
+                off: names(&mut outcome.off_of(entry).map(|off| off.member)),
+                other_forms: names(&mut entry.other_forms.iter().map(|other| other.member)),
+                missing: entry
+                    .missing
+                    .iter()
+                    .map(|user| text(plan.missing(*user)))
+                    .collect(),
+                domain: text(&entry.domain),
+                key: text(&entry.key),
+                bytes: {
+                    bytes.sort_unstable();
+                    bytes.dedup();
+                    bytes
+                },
+            }
         })
         .collect()
 }

@@ -70,7 +70,7 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
         "Registrars that were to be asked.",
         &outcome.registrars.len(),
     );
-    let answered = |answer: &&Answer| answer.aors.is_some();
+    let answered = |answer: &&Answer| answer.aors().is_some();
     gauge(
         "registrars_answered",
         "Registrars whose answer was whole.",
@@ -103,7 +103,7 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
     gauge(
         "members_removed",
         "Members whom the last run removed.",
-        &outcome.removed,
+        &outcome.removed.len(),
     );
     gauge(
         "members_restored",
@@ -112,8 +112,13 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
     );
     gauge(
         "members_rolled_back",
-        "Members whom the last run removed and put back since it could not confirm their removal.",
+        "Members whom the last run removed and put back since the last look did not confirm their removal.",
         &outcome.rolled_back.len(),
+    );
+    gauge(
+        "members_off",
+        "Members whom the last run removed, who may be off the board, and should be on it.",
+        &outcome.off.len(),
     );
     gauge(
         "users_added",

@@ -38,7 +38,7 @@ pub fn write(
     };
     match style.format {
         Format::Json => json::write(outcome, style.detail, out),
-        Format::Text => text::write(outcome, style.detail, color, out),
+        Format::Text => text::write(outcome, style.detail, color, terminal, out),
     }?;
     out.flush()
 }

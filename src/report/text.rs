@@ -5,14 +5,20 @@ use std::io::{self, Write};
 use super::style::Detail;
 use crate::matching::{Entry, Plan};
 use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
-use crate::text::{Shown, counted};
+use crate::text::{Escaped, counted};
 
-/// Users shown of one domain.
+/// Users shown of one domain to a person who did not ask for all.
 const SOME: usize = 20;
 
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
 const BOLD: &str = "\x1b[1m";
+
+/// How many users of one domain are shown.
+struct Most {
+    stale: usize,
+    missing: usize,
+}
 
 struct Paint {
     color: bool,
@@ -27,10 +33,12 @@ impl Paint {
     }
 }
 
+/// `terminal` is whether a person looks at it: what is kept, as cron's mail is, names everyone who was removed.
 pub fn write(
     outcome: &Outcome,
     detail: Detail,
     color: bool,
+    terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let paint = Paint { color };
@@ -40,20 +48,24 @@ pub fn write(
     if detail == Detail::OnlyNews && outcome.verdict() == Verdict::InSync {
         return Ok(());
     }
-    // Who was removed and is not back must be known to the last one.
-    let back = outcome.restored.len() + outcome.rolled_back.len();
-    let unverified = outcome.failure.is_some() && outcome.removed > back;
-    let most = if detail == Detail::All || unverified {
-        usize::MAX
-    } else {
-        SOME
+    let most_missing = match detail {
+        Detail::All => usize::MAX,
+        _ => SOME,
+    };
+    let most_stale = match terminal || outcome.removed.is_empty() {
+        true => most_missing,
+        false => usize::MAX,
+    };
+    let most = Most {
+        stale: most_stale,
+        missing: most_missing,
     };
     for entry in plan
         .entries
         .iter()
         .filter(|entry| detail == Detail::All || entry.differs())
     {
-        self::entry(outcome, plan, entry, most, &paint, out)?;
+        self::entry(outcome, plan, entry, &most, &paint, out)?;
     }
     for notice in &outcome.notices {
         writeln!(out, "note: {notice}")?;
@@ -65,41 +77,59 @@ fn entry(
     outcome: &Outcome,
     plan: &Plan,
     entry: &Entry,
-    most: usize,
+    most: &Most,
     paint: &Paint,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let head = format!(
         "{}: {} online, {} in {}",
-        Shown(&entry.domain),
+        Escaped(&entry.domain),
         counted(entry.online, "user"),
         counted(entry.members, "member"),
-        Shown(&entry.key)
+        Escaped(&entry.key)
     );
     paint.line(out, BOLD, &head)?;
-    for member in entry.stale.iter().take(most) {
+    for member in entry.stale.iter().take(most.stale) {
         paint.line(
             out,
             RED,
-            &format!("  - {}", Shown(plan.sets.member(*member))),
+            &format!("  - {}", Escaped(plan.sets.member(*member))),
         )?;
     }
-    for user in entry.missing.iter().take(most) {
-        paint.line(out, GREEN, &format!("  + {}", Shown(plan.missing(*user))))?;
+    for other in entry.other_forms.iter().take(most.missing) {
+        let (member, aor) = (plan.sets.member(other.member), &other.aor);
+        writeln!(
+            out,
+            "  ? {} (another form of {})",
+            Escaped(member),
+            Escaped(aor)
+        )?;
     }
-    let hidden = entry.stale.len().saturating_sub(most) + entry.missing.len().saturating_sub(most);
+    for user in entry.missing.iter().take(most.missing) {
+        paint.line(out, GREEN, &format!("  + {}", Escaped(plan.missing(*user))))?;
+    }
+    let hidden = entry.stale.len().saturating_sub(most.stale)
+        + entry.other_forms.len().saturating_sub(most.missing)
+        + entry.missing.len().saturating_sub(most.missing);
     if hidden > 0 {
         writeln!(out, "    and {hidden} more (-v shows all)")?;
     }
-    let restored = outcome
-        .restored_of(entry)
-        .map(|member| (member, "restored: registered while they were being removed"));
-    let rolled_back = outcome
-        .rolled_back_of(entry)
-        .map(|member| (member, "put back"));
-    for (member, why) in restored.chain(rolled_back.take(most)) {
-        let user = Shown(plan.sets.member(member));
+    let why = |why: &'static str| move |member| (member, why);
+    let returned = outcome.returned_of(entry);
+    let returned = returned.map(why("not removed: registered at the second look"));
+    let restored = outcome.restored_of(entry);
+    let restored = restored.map(why("restored: registered while they were being removed"));
+    let rolled_back = outcome.rolled_back_of(entry).map(why("put back"));
+    let back = returned.chain(restored).chain(rolled_back.take(most.stale));
+    for (member, why) in back {
+        let user = Escaped(plan.sets.member(member));
         paint.line(out, GREEN, &format!("  + {user} ({why})"))?;
+    }
+    for off in outcome.off_of(entry) {
+        let user = Escaped(plan.sets.member(off.member));
+        let perhaps = if off.is_certain { "" } else { "perhaps " };
+        let line = format!("  ! {user} ({perhaps}off the board, and should be on it)");
+        paint.line(out, RED, &line)?;
     }
     Ok(())
 }
@@ -115,10 +145,10 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
     let keeps_stale = outcome.stale_users == StaleUsers::Keep;
     let done = || {
         let mut parts = Vec::new();
-        if outcome.removed > 0 || outcome.added == 0 && !keeps_stale {
+        if !outcome.removed.is_empty() || outcome.added == 0 && !keeps_stale {
             parts.push(format!(
                 "removed {}",
-                counted(outcome.removed, "stale user")
+                counted(outcome.removed.len(), "stale user")
             ));
         }
         if outcome.added > 0 || keeps_stale {
@@ -129,6 +159,9 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         }
         if !outcome.rolled_back.is_empty() {
             parts.push(format!("put back {}", outcome.rolled_back.len()));
+        }
+        if !outcome.off.is_empty() {
+            parts.push(format!("perhaps off the board {}", outcome.off.len()));
         }
         parts.join(", ")
     };

@@ -1,41 +1,77 @@
-//! What a registrar answered when it was asked.
+//! What a registrar answered at one look.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::failure::Failure;
 use crate::kamailio::{Registrar, Uptime};
 
 pub struct Answer {
     pub url: String,
-    pub server: Option<String>,
-    /// In the tables that count.
-    pub aors: Option<usize>,
-    /// Asked only when somebody would be removed.
-    pub uptime: Option<UptimeAnswer>,
-    /// It refuses connections, and the others know its users (`--replicated`).
-    pub is_dead: bool,
+    pub heard: Heard,
 }
 
+pub enum Heard {
+    /// No whole dump came, for this reason, unless it was taken away; or none was asked for yet.
+    Silent(Option<Failure>),
+    /// It refuses connections, and the others know its users (`--replicated`).
+    Dead,
+    Dumped(Dumped),
+}
+
+/// A whole dump.
+pub struct Dumped {
+    /// The `Server` header.
+    pub server: Option<String>,
+    /// In the tables that count.
+    pub aors: usize,
+    /// When it was asked for, and when it had come.
+    pub asked: Instant,
+    pub came: Instant,
+    /// Asked only when somebody would be removed, and not always told.
+    pub uptime: Option<UptimeAnswer>,
+}
+
+/// How long a registrar has been up, asked [`QUESTIONS`](super::look::QUESTIONS) times.
 pub struct UptimeAnswer {
     pub reported: Uptime,
-    /// How long it had been up when its dump was asked for; None is one that makes no sense.
+    /// Since when another one at the same address has been up.
+    pub other: Option<Vec<u8>>,
+    /// How long the youngest had been up when the dump was asked for. None is one that has started since, or whose uptime
+    /// makes no sense.
     pub when_asked: Option<Duration>,
 }
 
 impl Answer {
-    pub fn of(registrar: &Registrar) -> Self {
+    /// Of one that was not asked yet.
+    pub fn none_of(registrar: &Registrar) -> Self {
         Self {
             url: registrar.url().into(),
-            server: None,
-            aors: None,
-            uptime: None,
-            is_dead: false,
+            heard: Heard::Silent(None),
         }
     }
 
-    /// Whether it had been up for `min_uptime` when its dump was asked for, as far as it was asked.
+    pub fn dumped(&self) -> Option<&Dumped> {
+        match &self.heard {
+            Heard::Dumped(dumped) => Some(dumped),
+            _ => None,
+        }
+    }
+
+    pub fn aors(&self) -> Option<usize> {
+        self.dumped().map(|dumped| dumped.aors)
+    }
+
+    pub fn uptime(&self) -> Option<&UptimeAnswer> {
+        self.dumped()?.uptime.as_ref()
+    }
+
+    pub fn is_dead(&self) -> bool {
+        matches!(self.heard, Heard::Dead)
+    }
+
+    /// Whether it had been up for `min_uptime` when its dump was asked for, as far as it told.
     pub fn is_old(&self, min_uptime: Duration) -> bool {
-        self.uptime
-            .as_ref()
+        self.uptime()
             .is_none_or(|uptime| uptime.when_asked.is_some_and(|up| up >= min_uptime))
     }
 }

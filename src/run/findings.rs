@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::answer::Answer;
-use crate::matching::{Plan, Totals};
-use crate::text::Shown;
+use super::doubt::several_behind;
+use crate::matching::{Entry, Plan, Totals};
+use crate::text::Escaped;
 
 #[derive(Default)]
 pub struct Findings<'a> {
     pub totals: Totals,
     /// Those that were asked how long they have been up.
     pub uptimes: Vec<UpWhenAsked<'a>>,
+    /// What shows that several registrars answer at one address.
+    pub several: Option<String>,
     /// A stale member and a missing user, where there are both.
     pub example: Option<Example>,
 }
@@ -18,7 +21,7 @@ pub struct Findings<'a> {
 /// How long a registrar had been up when its dump was asked for.
 pub struct UpWhenAsked<'a> {
     pub registrar: &'a str,
-    /// None is one that makes no sense: Kamailio's clock was set back, or what it says is no number.
+    /// None is one that has started since, or whose clock was set back, or what it says is no number.
     pub time: Option<Duration>,
     /// It reports nobody, while others have users.
     pub is_empty: bool,
@@ -31,18 +34,20 @@ pub struct Example {
 }
 
 impl<'a> Findings<'a> {
-    pub fn new(plan: &Plan, registrars: &'a [Answer]) -> Self {
+    /// `replicated` registrars may be several at one address.
+    pub fn new(plan: &Plan, registrars: &'a [Answer], replicated: bool) -> Self {
         let uptimes = registrars.iter().filter_map(|answer| {
-            let uptime = answer.uptime.as_ref()?;
             Some(UpWhenAsked {
                 registrar: &answer.url,
-                time: uptime.when_asked,
-                is_empty: answer.aors == Some(0) && plan.totals.aors > 0,
+                time: answer.uptime()?.when_asked,
+                is_empty: answer.aors() == Some(0) && plan.totals.aors > 0,
             })
         });
+        let several = |answer: &Answer| several_behind(&answer.url, answer.dumped()?);
         Self {
             totals: plan.totals,
             uptimes: uptimes.collect(),
+            several: registrars.iter().find_map(several).filter(|_| !replicated),
             example: example(plan),
         }
     }
@@ -50,21 +55,21 @@ impl<'a> Findings<'a> {
 
 /// Of one key, if there is one that has both.
 fn example(plan: &Plan) -> Option<Example> {
-    let of_both = || {
-        plan.entries
-            .iter()
-            .find(|entry| !entry.stale.is_empty() && !entry.missing.is_empty())
+    let gone = |entry: &Entry| {
+        let other = entry.other_forms.first().map(|other| other.member);
+        entry.stale.first().copied().or(other)
     };
-    let stale = of_both().or_else(|| plan.entries.iter().find(|entry| !entry.stale.is_empty()))?;
-    let missing =
-        of_both().or_else(|| plan.entries.iter().find(|entry| !entry.missing.is_empty()))?;
+    let missing = |entry: &Entry| entry.missing.first().copied();
+    let of_both = plan
+        .entries
+        .iter()
+        .find(|entry| gone(entry).is_some() && missing(entry).is_some());
+    let entries = || of_both.into_iter().chain(&plan.entries);
+    let (member, key) = entries().find_map(|entry| Some((gone(entry)?, &entry.key)))?;
+    let (user, domain) = entries().find_map(|entry| Some((missing(entry)?, &entry.domain)))?;
     Some(Example {
-        member: Shown(plan.sets.member(*stale.stale.first()?)).to_string(),
-        key: Shown(&stale.key).to_string(),
-        aor: format!(
-            "{}@{}",
-            Shown(plan.missing(*missing.missing.first()?)),
-            Shown(&missing.domain)
-        ),
+        member: Escaped(plan.sets.member(member)).to_string(),
+        key: Escaped(key).to_string(),
+        aor: format!("{}@{}", Escaped(plan.missing(user)), Escaped(domain)),
     })
 }

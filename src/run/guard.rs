@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::findings::{Example, Findings, UpWhenAsked};
 use crate::failure::Failure;
 use crate::matching::{Plan, Totals};
-use crate::text::{Shown, counted};
+use crate::text::{Escaped, counted};
 
 /// Removals that pass under any share above 0%, so that a share works on small sites.
 const FEW: usize = 10;
@@ -52,6 +52,7 @@ impl Guard {
     /// Refuses the whole plan where there is a reason to.
     pub fn check(&self, findings: &Findings) -> Result<(), Failure> {
         refuse(&[
+            several_behind_one_address(findings),
             self.too_young(findings),
             self.nobody_registered(findings),
             self.nobody_in_common(findings),
@@ -70,7 +71,10 @@ impl Guard {
                 true => self.min_uptime.max(EMPTY),
                 false => self.min_uptime,
             };
-            needed.saturating_sub(up.time.unwrap_or_default())
+            match up.time {
+                Some(time) => needed.saturating_sub(time),
+                None => needed.max(Duration::from_secs(1)),
+            }
         };
         let uptimes = findings.uptimes.iter();
         // A replica that reports nobody beside others is none: it does not vouch for them.
@@ -84,7 +88,7 @@ impl Guard {
         }
         let said = match youngest.time {
             Some(time) => format!("had been up for {} s only", time.as_secs()),
-            None => "tells an uptime that makes no sense".into(),
+            None => "has just started, or tells an uptime that makes no sense".into(),
         };
         Some(Objection {
             message: format!(
@@ -111,18 +115,31 @@ impl Guard {
     }
 
     fn nobody_registered(&self, findings: &Findings) -> Option<Objection> {
-        let Totals { aors, members, .. } = findings.totals;
-        if aors > 0 || members == 0 || self.empty == EmptyDump::Allowed {
+        let Totals {
+            aors,
+            online,
+            members,
+            ..
+        } = findings.totals;
+        if online > 0 || members == 0 || self.empty == EmptyDump::Allowed {
             return None;
         }
+        let (who, hint) = match aors {
+            0 => (
+                "nobody",
+                "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 (nothing in memory), and --table",
+            ),
+            _ => (
+                "nobody of these domains",
+                "check --domain and --exclude-user, and whether this is the registrar of this site",
+            ),
+        };
         Some(Objection {
             message: format!(
-                "Kamailio reports nobody, while Redis has {}: refused, to keep the board from being emptied",
+                "Kamailio reports {who}, while Redis has {}: refused, to keep the board from being emptied",
                 counted(members, "member")
             ),
-            hint: "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 (nothing in memory), and \
-                   --table. If nobody is online indeed"
-                .into(),
+            hint: format!("{hint}. If nobody is online indeed"),
             flag: Some("--allow-empty".into()),
         })
     }
@@ -131,10 +148,12 @@ impl Guard {
         let Totals {
             members,
             stale,
+            other_forms,
             missing,
             ..
         } = findings.totals;
-        if members == 0 || stale < members || missing == 0 || self.empty == EmptyDump::Allowed {
+        let in_common = members > stale + other_forms;
+        if members == 0 || in_common || missing == 0 || self.empty == EmptyDump::Allowed {
             return None;
         }
         let example = findings
@@ -180,6 +199,16 @@ impl Guard {
     }
 }
 
+fn several_behind_one_address(findings: &Findings) -> Option<Objection> {
+    Some(Objection {
+        message: findings.several.clone()?,
+        hint: "name each registrar by its own address, with --kamailio for each, not by that of a balancer or of a service: \
+               each dump is of one of them. If they replicate their users to each other"
+            .into(),
+        flag: Some("--replicated".into()),
+    })
+}
+
 /// Names every flag at once that the plan would need.
 fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
     let objections: Vec<_> = objections.iter().flatten().collect();
@@ -205,8 +234,8 @@ pub fn check_default_domain(plan: &Plan) -> Result<(), Failure> {
     };
     Err(Failure::new(format!(
         "{} in {} counts as gone, and is registered if the AoRs are read with their domains",
-        Shown(plan.sets.member(member)),
-        Shown(plan.sets.key_name(member))
+        Escaped(plan.sets.member(member)),
+        Escaped(plan.sets.key_name(member))
     ))
     .hint("leave out --default-domain: it is for registrars with use_domain 0, and one of these has use_domain 1. Ask registrars of the two kinds in runs of their own, each with its --domain"))
 }
@@ -248,6 +277,7 @@ mod tests {
             stale,
             members,
             aors: 1,
+            online: 1,
             ..Totals::default()
         };
         let findings = Findings {
@@ -361,6 +391,7 @@ mod tests {
                 members: stale,
                 missing: aors,
                 aors,
+                online: aors,
                 ..Totals::default()
             };
             let findings = Findings {
@@ -370,7 +401,7 @@ mod tests {
                     time: Some(Duration::from_secs(time)),
                     is_empty: false,
                 }],
-                example: None,
+                ..Findings::default()
             };
             let refusal = guard(MaxRemoval::Percent(50)).check(&findings).unwrap_err();
             refusal.hint.unwrap()

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::answer::Answer;
-use crate::matching::{Plan, Scope};
-use crate::text::{Shown, counted};
+use super::config::Config;
+use crate::matching::Plan;
+use crate::text::{Escaped, counted};
 
 /// A domain with no more members than this may well have nobody registered; registrars that differ by no more users may well
 /// replicate them.
@@ -20,6 +21,8 @@ pub enum Notice {
     DeadRegistrar(String),
     /// This registrar's name has several addresses.
     SeveralAddresses(String),
+    /// This registrar does not tell how long it has been up.
+    UntoldUptime(String),
     /// Of registrars that should know the same users, two that differ most.
     UnevenRegistrars {
         more: (String, usize),
@@ -33,13 +36,14 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 6] = [
+    pub const KINDS: [&str; 7] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
         "dead_registrar",
         "several_addresses",
         "uneven_registrars",
+        "untold_uptime",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -50,26 +54,26 @@ impl Notice {
             Notice::DeadRegistrar(_) => 3,
             Notice::SeveralAddresses(_) => 4,
             Notice::UnevenRegistrars { .. } => 5,
+            Notice::UntoldUptime(_) => 6,
         }]
     }
 
-    /// `several` are the URLs whose name has several addresses; `replicated` registrars know the same users.
-    pub fn all(
-        plan: &Plan,
-        registrars: &[Answer],
-        several: Vec<String>,
-        replicated: bool,
-        scope: &Scope,
-    ) -> Vec<Self> {
+    /// `removes`: somebody would be removed, so the registrars were asked for their uptime.
+    pub fn all(plan: &Plan, registrars: &[Answer], removes: bool, config: &Config) -> Vec<Self> {
         let others = plan.totals.aors > 0;
         let empty = registrars
             .iter()
-            .filter(|answer| others && answer.aors == Some(0))
+            .filter(|answer| others && answer.aors() == Some(0))
             .map(|answer| Notice::EmptyRegistrar(answer.url.clone()));
-        let refusing = registrars.iter().filter(|answer| answer.is_dead);
+        let refusing = registrars.iter().filter(|answer| answer.is_dead());
         let refusing = refusing.map(|answer| Notice::DeadRegistrar(answer.url.clone()));
-        let several = several.into_iter().map(Notice::SeveralAddresses);
-        let uneven = uneven(registrars).filter(|_| replicated);
+        let several = config.registrars.iter();
+        let several = several.filter(|registrar| registrar.has_several_addresses());
+        let several = several.map(|registrar| Notice::SeveralAddresses(registrar.url().into()));
+        let untold = |answer: &&Answer| answer.dumped().is_some_and(|one| one.uptime.is_none());
+        let untold = registrars.iter().filter(|_| removes).filter(untold);
+        let untold = untold.map(|answer| Notice::UntoldUptime(answer.url.clone()));
+        let uneven = uneven(registrars).filter(|_| config.replicated);
         let dead = plan
             .entries
             .iter()
@@ -79,13 +83,16 @@ impl Notice {
                 members: entry.members,
             });
         let domains = plan.entries.iter().map(|entry| entry.domain.as_slice());
-        let unmatched = scope
+        let unmatched = config
+            .rules
+            .scope
             .unmatched(domains)
             .into_iter()
             .map(Notice::UnmatchedDomain);
         empty
             .chain(refusing)
             .chain(several)
+            .chain(untold)
             .chain(uneven)
             .chain(dead)
             .chain(unmatched)
@@ -96,7 +103,7 @@ impl Notice {
 fn uneven(registrars: &[Answer]) -> Option<Notice> {
     let known = registrars
         .iter()
-        .filter_map(|answer| Some((answer.url.clone(), answer.aors?)));
+        .filter_map(|answer| Some((answer.url.clone(), answer.aors()?)));
     let more = known.clone().max_by_key(|(_, aors)| *aors)?;
     let less = known.min_by_key(|(_, aors)| *aors)?;
     let apart = more.1 - less.1;
@@ -124,6 +131,12 @@ impl fmt::Display for Notice {
                     "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
                 )
             }
+            Notice::UntoldUptime(url) => {
+                write!(
+                    f,
+                    "Kamailio at {url} forbids core.uptime: kamonline cannot see whether it has just started, or whether several registrars answer there"
+                )
+            }
             Notice::UnevenRegistrars { more, less } => {
                 write!(
                     f,
@@ -138,13 +151,13 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "{}: none of its {members} members is registered",
-                    Shown(domain)
+                    Escaped(domain)
                 )
             }
             Notice::UnmatchedDomain(pattern) => write!(
                 f,
                 "--domain {} matches no key and no registered user",
-                Shown(pattern.as_bytes())
+                Escaped(pattern.as_bytes())
             ),
         }
     }

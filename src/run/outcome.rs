@@ -7,7 +7,16 @@ use super::answer::Answer;
 use super::config::{Config, MissingUsers, Mode, StaleUsers};
 use super::notice::Notice;
 use crate::failure::{Exit, Failure};
-use crate::matching::{Entry, MemberId, Plan};
+use crate::matching::{Entry, MemberId, OtherForm, Plan, Reading};
+use crate::text::{Escaped, first_lines};
+
+/// A member who may be off the board and should not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Off {
+    pub member: MemberId,
+    /// Not so is one who was put back, and whose removal Redis did not answer: it may be run late.
+    pub is_certain: bool,
+}
 
 /// A run, as far as it came.
 pub struct Outcome {
@@ -21,12 +30,17 @@ pub struct Outcome {
     pub redis: String,
     /// None when the run did not come so far.
     pub plan: Option<Arc<Plan>>,
-    pub removed: usize,
+    /// Stale members who were registered at the second look, and so never removed. Of the plan's sets, ascending.
+    pub returned: Vec<MemberId>,
+    /// Members whose removal Redis confirmed.
+    pub removed: Vec<MemberId>,
     pub added: usize,
-    /// Members who were removed and are registered: put back. Of the plan's sets, ascending.
+    /// Members who were removed and are registered: put back. As `returned`.
     pub restored: Vec<MemberId>,
-    /// Members who were removed, and put back since the second look did not confirm their removal. As `restored`.
+    /// Members who were removed, and put back since the last look did not confirm their removal. As `returned`.
     pub rolled_back: Vec<MemberId>,
+    /// Who may be off the board and should not be, ascending.
+    pub off: Vec<Off>,
     /// Only the report shows it; a warning goes to standard error, too.
     pub notices: Vec<Notice>,
     pub warnings: Vec<String>,
@@ -73,39 +87,43 @@ impl Outcome {
             dry_run: matches!(config.mode, Mode::DryRun { .. }),
             stale_users: config.stale,
             missing_users: config.missing,
-            registrars: config.registrars.iter().map(Answer::of).collect(),
+            registrars: config.registrars.iter().map(Answer::none_of).collect(),
             redis: config.redis.shown().into(),
             plan: None,
-            removed: 0,
+            returned: Vec::new(),
+            removed: Vec::new(),
             added: 0,
             restored: Vec::new(),
             rolled_back: Vec::new(),
+            off: Vec::new(),
             notices: Vec::new(),
             warnings: config.warnings.clone(),
             failure: None,
         }
     }
 
+    /// By what was done, not by what was asked for.
     pub fn verdict(&self) -> Verdict {
-        match (&self.failure, &self.plan) {
-            (Some(failure), _) if failure.exit == Exit::Refused => Verdict::Refused,
-            (Some(_), _) | (None, None) => Verdict::Failed,
-            (None, Some(plan)) => {
-                let (stale, missing) = (plan.totals.stale > 0, plan.totals.missing > 0);
-                let left = self.dry_run
-                    || stale && self.stale_users == StaleUsers::Keep
-                    || missing && self.missing_users == MissingUsers::Leave;
-                match (stale || missing, left) {
-                    (false, _) => Verdict::InSync,
-                    (true, true) => Verdict::Discrepancies,
-                    (true, false) => Verdict::Changed,
-                }
-            }
+        let plan = match (&self.failure, &self.plan) {
+            (Some(failure), _) if failure.exit == Exit::Refused => return Verdict::Refused,
+            (Some(_), _) | (None, None) => return Verdict::Failed,
+            (None, Some(plan)) => plan,
+        };
+        let stale = plan.totals.stale - self.returned.len() - self.removed.len();
+        let missing = plan.totals.missing - self.added;
+        if stale + plan.totals.other_forms + missing > 0 {
+            Verdict::Discrepancies
+        } else if self.removed.is_empty() && self.added == 0 {
+            Verdict::InSync
+        } else {
+            Verdict::Changed
         }
     }
 
+    /// Whatever ended the run, it has failed when somebody may be off the board.
     pub fn exit(&self, mode: Mode) -> Exit {
         match (&self.failure, mode) {
+            _ if !self.off.is_empty() => Exit::Failed,
             (Some(failure), _) => failure.exit,
             (None, Mode::DryRun { exit_code: true })
                 if self.verdict() == Verdict::Discrepancies =>
@@ -116,9 +134,44 @@ impl Outcome {
         }
     }
 
+    pub fn warn_of_other_forms(&mut self, plan: &Plan) {
+        let warning = |entry: &Entry, other: &OtherForm<MemberId>| {
+            let why = match other.reading {
+                Reading::Longer => "let kamailio.cfg write the user alone",
+                Reading::Shorter => "leave out --default-domain, if these AoRs hold their domain",
+                Reading::Port => "let kamailio.cfg write the domain without its port",
+                Reading::Case => {
+                    "leave out --case-sensitive, unless registrar has case_sensitive 1"
+                }
+            };
+            format!(
+                "{} in {} was left alone: {} is registered, and this may be another form of it; {why}, and --add-missing adds the right form",
+                Escaped(plan.sets.member(other.member)),
+                Escaped(&entry.key),
+                Escaped(&other.aor)
+            )
+        };
+        let warnings = plan.entries.iter().flat_map(|entry| {
+            let others = entry.other_forms.iter();
+            others.map(move |other| warning(entry, other))
+        });
+        self.warnings.extend(first_lines(warnings));
+    }
+
     /// The members of an entry who were removed and put back.
     pub fn restored_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
         among(&self.restored, entry)
+    }
+
+    pub fn returned_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
+        among(&self.returned, entry)
+    }
+
+    pub fn off_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = Off> + 'a {
+        entry.stale.iter().filter_map(|member| {
+            let at = self.off.binary_search_by_key(member, |off| off.member);
+            Some(self.off[at.ok()?])
+        })
     }
 
     pub fn rolled_back_of<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = MemberId> + 'a {
@@ -150,12 +203,19 @@ mod tests {
     /// The verdict and the exit code of a run that found so many.
     fn end(options: &str, stale: usize, missing: usize) -> (&'static str, u8) {
         let config = config(options);
-        let sets = Sets::new(config.rules.user_case);
+        let mut sets = Sets::new(config.rules.user_case);
+        let key = sets.add_key(b"ONLINE:abc".to_vec(), b"abc").unwrap();
+        let member = sets.add_member(key, b"100").unwrap();
         let nobody = Matches::nobody(&sets);
         let mut plan = Plan::new(&config.rules, sets, nobody);
         (plan.totals.stale, plan.totals.missing) = (stale, missing);
+        let applies = config.mode == Mode::Apply;
+        let removes = applies && config.stale == StaleUsers::Remove;
+        let adds = applies && config.missing == MissingUsers::Add;
         let outcome = Outcome {
             plan: Some(Arc::new(plan)),
+            removed: vec![member; if removes { stale } else { 0 }],
+            added: if adds { missing } else { 0 },
             ..Outcome::begin(&config)
         };
         (outcome.verdict().name(), outcome.exit(config.mode).code())

@@ -1,11 +1,12 @@
 //! What a run waits for, on a terminal, once it takes longer than a second.
 
+use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shown on standard error until it ends.
+/// Escaped on standard error until it ends.
 #[derive(Clone)]
 pub struct Progress(Option<ProgressBar>);
 
@@ -32,6 +33,18 @@ impl Progress {
     pub fn wait_for(&self, what: &'static str) {
         if let Some(bar) = &self.0 {
             bar.set_message(what);
+        }
+    }
+
+    /// A line on standard error, above what is shown.
+    pub fn say(&self, line: &str) {
+        let say = || {
+            // Nobody is left to be told when it is closed.
+            let _ = writeln!(io::stderr(), "kamonline: {line}");
+        };
+        match &self.0 {
+            Some(bar) => bar.suspend(say),
+            None => say(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::peer::limits::WORDS_BYTES;
 use crate::peer::tls;
-use crate::text::{NO_SUCH_NAME, Shown, without_number};
+use crate::text::{Escaped, NO_SUCH_NAME, without_number};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -115,7 +115,7 @@ impl Error {
     /// What Redis says in an error: a code, and words.
     pub fn refused(said: &[u8]) -> Self {
         let said = &said[..said.len().min(WORDS_BYTES)];
-        let words = Shown(said.trim_ascii_end()).to_string();
+        let words = Escaped(said.trim_ascii_end()).to_string();
         let code = words.split(' ').next().unwrap_or_default();
         Self::Refused(Refusal::of(code, &words), words)
     }
@@ -129,6 +129,14 @@ impl Error {
 
     pub fn is_wrong_type(&self) -> bool {
         self.refusal() == Some(Refusal::WrongType)
+    }
+
+    /// No further try changes it.
+    pub fn is_for_good(&self) -> bool {
+        use Refusal::{Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType};
+        let for_good = [Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType];
+        matches!(self, Self::WrongLogin)
+            || self.refusal().is_some_and(|one| for_good.contains(&one))
     }
 
     /// The connection is refused or breaks: a new one may do.

@@ -5,7 +5,7 @@ use rustls::CertificateError;
 use super::error::{Error, Peer, PeerError, Refusal};
 use super::servers::{Servers, Topology};
 use crate::failure::Failure;
-use crate::text::{CHECK_THE_NAME, Shown};
+use crate::text::{CHECK_THE_NAME, Escaped};
 
 /// Hints that fit more than one error.
 const NO_PASSWORD: &str = "put the password into --redis-password-file, and the ACL user, if there is one, into the URL (redis://USER@HOST)";
@@ -207,14 +207,14 @@ fn named(peer: &Peer, servers: &Servers) -> String {
         (Topology::Cluster, Peer::Discovered(Some(address))) => {
             format!(
                 "Redis at {}, a master of the cluster",
-                Shown(address.as_bytes())
+                Escaped(address.as_bytes())
             )
         }
         (Topology::Cluster, _) => format!("the Redis Cluster of {shown}"),
         (Topology::Sentinel(name), Peer::Discovered(address)) => format!(
             "Redis at {}, which the sentinels call master of {}",
-            Shown(address.as_deref().unwrap_or_default().as_bytes()),
-            Shown(name.as_bytes())
+            Escaped(address.as_deref().unwrap_or_default().as_bytes()),
+            Escaped(name.as_bytes())
         ),
         (Topology::Sentinel(_), Peer::Configured) => format!("the sentinels at {shown}"),
     }

@@ -15,22 +15,28 @@ mod servers;
 mod url;
 mod write;
 
+use std::thread;
 use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::matching::{Rules, Sets};
 use crate::peer;
-use crate::peer::limits::READING;
-use crate::text::Shown;
+use crate::peer::limits::{
+    FIRST_PAUSE, LONGEST_PAUSE, PUT_BACK_LONGEST, PUT_BACK_PATIENCE, READING,
+};
+use crate::text::{Escaped, first_lines};
 use connection::Connection;
 use error::{Error, Peer, PeerError};
 use explain::{explain, warning_of_replica};
 use identity::{Identity, identify};
-use pipeline::Pipeline;
+use pipeline::{Pipeline, Reach};
 use servers::Server;
 pub use servers::{Access, Servers, Topology};
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
+
+/// For how many keys SADD is tried together.
+const CHECKED_TOGETHER: usize = 1_000;
 
 /// An open connection to the sets, opened anew when it breaks.
 pub struct Store<'a> {
@@ -64,35 +70,32 @@ impl<'a> Store<'a> {
             pipeline.read_until = None;
             read
         })?;
-        self.warnings.extend(wrong_type.iter().map(|key| {
-            format!(
-                "{} is no set, so it was left alone; --exclude-domain leaves it out for good",
-                Shown(key)
-            )
-        }));
+        self.warnings
+            .extend(first_lines(wrong_type.iter().map(|key| {
+                format!(
+                    "{} is no set, so it was left alone; --exclude-domain leaves it out for good",
+                    Escaped(key)
+                )
+            })));
         Ok(sets)
     }
 
-    /// Shows that everyone whom `changes` remove can be put back: on each master one of the members is added to the set
-    /// that holds it, which changes nothing. At `maxmemory` a Redis runs SREM and refuses SADD.
-    pub fn check_add(&mut self, changes: &[Change]) -> Result<(), Failure> {
-        if changes.is_empty() {
-            return Ok(());
-        }
+    /// Shows that everyone whom `changes` remove can be put back: one member of each key is added to the set that holds it,
+    /// which changes nothing. ACL DRYRUN does not see that memory is full, and then Redis runs SREM and refuses SADD.
+    pub fn check_add<Id>(&mut self, changes: &[Change<Id>]) -> Result<(), Failure> {
+        let add = |change: &Change<Id>| {
+            let mut add = redis::cmd("SADD");
+            add.arg(change.key).arg(change.members[0].1);
+            add
+        };
         self.retrying(|pipeline| {
-            let keys = changes.iter().map(|change| change.key);
-            let ones = pipeline.one_of_each_master(keys);
-            let add = |one: &usize| {
-                let Change { key, members } = &changes[*one];
-                let mut add = redis::cmd("SADD");
-                add.arg(key).arg(members[0]);
-                add
-            };
-            pipeline.send(ones.iter().map(add).collect())?;
-            for _ in ones {
-                match pipeline.receive(Connection::reply) {
-                    Err(error) if !error.is_wrong_type() => return Err(error),
-                    _ => {}
+            for batch in changes.chunks(CHECKED_TOGETHER) {
+                pipeline.send(batch.iter().map(add).collect())?;
+                for _ in batch {
+                    match pipeline.receive(Connection::reply) {
+                        Err(error) if !error.is_wrong_type() => return Err(error),
+                        _ => {}
+                    }
                 }
             }
             Ok(())
@@ -101,24 +104,84 @@ impl<'a> Store<'a> {
 
     /// Removes or adds members, as long as it `may_go_on`. It says what was done also when it fails half way; doing it
     /// again does no harm.
-    pub fn write(
+    pub fn write<Id: Copy>(
         &mut self,
         verb: Verb,
-        changes: &[Change],
+        changes: &[Change<Id>],
         may_go_on: &dyn Fn() -> bool,
-    ) -> Written {
+    ) -> Written<Id> {
         let mut write = Write::new(verb, changes);
         // Not even a connection, which may fail.
-        if write.is_empty() {
-            return Written::default();
+        if write.open().is_empty() {
+            return write.ended(None);
         }
         let written = self.retrying(|pipeline| write.send(pipeline, may_go_on));
+        self.warn_of_wrong_types(&write);
+        write.ended(written.err())
+    }
+
+    /// Adds members who were removed. Whatever a batch meets, the others are sent, and what failed is sent again, until
+    /// nothing is left, or nothing was confirmed for a minute or `--timeout`.
+    ///
+    /// A connection with an unanswered SREM was reset by then. This one is opened after that, on every master: what Redis
+    /// had received of the old one is run before.
+    pub fn put_back<Id: Copy>(&mut self, changes: &[Change<Id>]) -> Written<Id> {
+        let mut write = Write::new(Verb::Add, changes);
+        let patience = self.servers.deadlines().timeout.max(PUT_BACK_PATIENCE);
+        let begun = Instant::now();
+        let (mut confirmed, mut pause, mut failed) = (begun, FIRST_PAUSE, None);
+        loop {
+            // One walk through all that is left.
+            let mut left = write.open();
+            while !left.is_empty() {
+                let (before, done) = (left.len(), write.done());
+                let sent = self.try_once(Reach::Any, &mut |pipeline: &mut Pipeline| {
+                    let batch = write.batch(&left, |key| pipeline.master_of(key));
+                    left.retain(|number| !batch.contains(number));
+                    write.exchange(&batch, pipeline)
+                });
+                if write.done() > done {
+                    (confirmed, pause) = (Instant::now(), FIRST_PAUSE);
+                }
+                let is_over =
+                    confirmed.elapsed() >= patience || begun.elapsed() >= PUT_BACK_LONGEST;
+                if let Err(error) = sent {
+                    self.pipeline = None;
+                    let no_way = left.len() == before;
+                    let is_over = is_over || no_way && error.error.is_for_good();
+                    failed = Some(error);
+                    if is_over {
+                        return self.put_back_so_far(&write, failed);
+                    }
+                    if no_way {
+                        break;
+                    }
+                }
+            }
+            if write.open().is_empty() {
+                return self.put_back_so_far(&write, failed);
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn put_back_so_far<Id: Copy>(
+        &mut self,
+        write: &Write<Id>,
+        failed: Option<PeerError>,
+    ) -> Written<Id> {
+        self.warn_of_wrong_types(write);
+        write.ended(failed.map(|error| explain(error, self.servers)))
+    }
+
+    fn warn_of_wrong_types<Id: Copy>(&mut self, write: &Write<Id>) {
         let mut warned: Vec<_> = write.wrong_types().collect();
         warned.dedup();
         let warning =
-            |key: &[u8]| format!("{} is no set any more, so it was left alone", Shown(key));
-        self.warnings.extend(warned.into_iter().map(warning));
-        write.ended(written.err())
+            |key: &[u8]| format!("{} is no set any more, so it was left alone", Escaped(key));
+        self.warnings
+            .extend(first_lines(warned.into_iter().map(warning)));
     }
 
     /// Does a job that may be begun again, over a new connection where the old one broke.
@@ -128,7 +191,7 @@ impl<'a> Store<'a> {
     ) -> Result<T, Failure> {
         let servers = self.servers;
         let attempt = || {
-            let done = self.try_once(&mut job);
+            let done = self.try_once(Reach::EveryMaster, &mut job);
             if done.is_err() {
                 self.pipeline = None;
             }
@@ -142,17 +205,18 @@ impl<'a> Store<'a> {
 
     fn try_once<T>(
         &mut self,
+        reach: Reach,
         job: &mut impl FnMut(&mut Pipeline<'a>) -> error::Result<T>,
     ) -> Result<T, PeerError> {
-        let pipeline = self.pipeline()?;
+        let pipeline = self.pipeline(reach)?;
         job(pipeline).map_err(|error| pipeline.peer().error(error))
     }
 
     /// The one there is, or a new one.
-    fn pipeline(&mut self) -> Result<&mut Pipeline<'a>, PeerError> {
+    fn pipeline(&mut self, reach: Reach) -> Result<&mut Pipeline<'a>, PeerError> {
         let pipeline = match &mut self.pipeline {
             Some(pipeline) => pipeline,
-            none => none.insert(connect(self.servers, self.prefix, self.access)?),
+            none => none.insert(connect(self.servers, self.prefix, self.access, reach)?),
         };
         if pipeline.is_replica {
             let warning = warning_of_replica(pipeline.peer(), self.servers);
@@ -169,13 +233,14 @@ fn connect<'a>(
     servers: &'a Servers,
     prefix: &[u8],
     access: Access,
+    reach: Reach,
 ) -> Result<Pipeline<'a>, PeerError> {
     match &servers.topology {
         Topology::One => {
             let server = servers.given[0].clone();
             to_one(servers, server, Peer::Configured, prefix, access)
         }
-        Topology::Cluster => Pipeline::to_cluster(servers),
+        Topology::Cluster => Pipeline::to_cluster(servers, reach),
         Topology::Sentinel(name) => {
             let master = sentinel::master(servers, name);
             let master = master.map_err(|error| Peer::Configured.error(error))?;

@@ -1,6 +1,6 @@
 //! Commands to Redis, sent ahead of their replies: to the one server, or each to the master of its key.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use redis::{Arg, Cmd};
@@ -35,6 +35,14 @@ pub struct Pipeline<'a> {
     unreached: Option<Peer>,
 }
 
+/// Which masters of a cluster must answer at the start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    EveryMaster,
+    /// Each when it is needed.
+    Any,
+}
+
 struct Link {
     server: Server,
     peer: Peer,
@@ -60,15 +68,16 @@ impl<'a> Pipeline<'a> {
         pipeline
     }
 
-    /// All masters of the cluster must answer.
-    pub fn to_cluster(servers: &'a Servers) -> std::result::Result<Self, PeerError> {
+    pub fn to_cluster(servers: &'a Servers, reach: Reach) -> std::result::Result<Self, PeerError> {
         let slots = cluster::slots(servers).map_err(|error| Peer::Configured.error(error))?;
         let mut pipeline = Self::new(servers);
         let masters = slots.masters.len();
         pipeline.slots = Some((slots, vec![None; masters]));
-        for master in 0..masters {
-            let linked = pipeline.link_to_master(master);
-            linked.map_err(|error| pipeline.peer().error(error))?;
+        if reach == Reach::EveryMaster {
+            for master in 0..masters {
+                let linked = pipeline.link_to_master(master);
+                linked.map_err(|error| pipeline.peer().error(error))?;
+            }
         }
         Ok(pipeline)
     }
@@ -99,8 +108,11 @@ impl<'a> Pipeline<'a> {
 
     /// Whom an error is about.
     pub fn peer(&self) -> &Peer {
-        let last = || &self.links[self.at].peer;
-        self.unreached.as_ref().unwrap_or_else(last)
+        let last = self.links.get(self.at).map(|link| &link.peer);
+        self.unreached
+            .as_ref()
+            .or(last)
+            .unwrap_or(&Peer::Configured)
     }
 
     /// Where the last reply came from.
@@ -251,14 +263,10 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Of keys the first that each master has, by number.
-    pub fn one_of_each_master<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Vec<usize> {
-        let mut seen = HashSet::new();
-        let master_of = |key| self.slots.as_ref().map(|(slots, _)| slots.master_of(key));
-        keys.enumerate()
-            .filter(|(_, key)| seen.insert(master_of(key)))
-            .map(|(number, _)| number)
-            .collect()
+    /// The number of the master that has a key.
+    pub fn master_of(&self, key: &[u8]) -> usize {
+        let slots = self.slots.as_ref();
+        slots.map_or(0, |(slots, _)| slots.master_of(key))
     }
 
     /// Runs SCAN on every master until its cursor is back at 0; `read` returns the cursor of a reply.

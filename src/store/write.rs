@@ -1,8 +1,5 @@
 //! Removes members from sets and adds members to them, one batch at a time.
 
-use std::iter::repeat_n;
-use std::ops::Range;
-
 use redis::Cmd;
 
 use super::connection::Connection;
@@ -21,10 +18,10 @@ pub enum Verb {
     Add,
 }
 
-/// The members to remove from, or to add to, the set of a key.
-pub struct Change<'a> {
+/// The members to remove from, or to add to, the set of a key; what each is to the caller, and its name.
+pub struct Change<'a, Id> {
     pub key: &'a [u8],
-    pub members: Vec<&'a [u8]>,
+    pub members: Vec<(Id, &'a [u8])>,
 }
 
 /// What became of a member that was to be written.
@@ -33,7 +30,7 @@ pub enum Fate {
     /// Never sent, or refused: it is as it was.
     Untouched,
     /// Sent, and Redis did not say that it was done.
-    Unsure,
+    Unconfirmed,
     /// Redis confirmed it.
     Done,
     /// Its key holds no set any more.
@@ -41,38 +38,40 @@ pub enum Fate {
 }
 
 /// How far a write came.
-#[derive(Default)]
-pub struct Written {
-    /// Of each member, in the order of the changes.
-    pub fates: Vec<Fate>,
+pub struct Written<Id> {
+    pub fates: Vec<(Id, Fate)>,
     pub failure: Option<Failure>,
 }
 
-impl Written {
-    pub fn count(&self, fate: Fate) -> usize {
-        self.fates.iter().filter(|one| **one == fate).count()
+impl<Id: Copy> Written<Id> {
+    pub fn with(&self, fates: &[Fate]) -> Vec<Id> {
+        let members = self.fates.iter().filter(|(_, fate)| fates.contains(fate));
+        members.map(|(id, _)| *id).collect()
     }
 }
 
-/// A write under way: at most one batch of commands was sent and is not confirmed, the first of those that are not done.
-pub struct Write<'a> {
+/// A write in progress. At most one batch is unconfirmed at any time.
+pub struct Write<'a, Id> {
     verb: Verb,
-    commands: Vec<Command<'a>>,
+    commands: Vec<Command<'a, Id>>,
 }
 
-struct Command<'a> {
+struct Command<'a, Id> {
     key: &'a [u8],
-    members: &'a [&'a [u8]],
+    members: &'a [(Id, &'a [u8])],
     fate: Fate,
+    /// Refused in a way that no further try changes.
+    is_refused: bool,
 }
 
-impl<'a> Write<'a> {
-    pub fn new(verb: Verb, changes: &'a [Change<'a>]) -> Self {
-        let command = |change: &'a Change<'a>| {
+impl<'a, Id: Copy> Write<'a, Id> {
+    pub fn new(verb: Verb, changes: &'a [Change<'a, Id>]) -> Self {
+        let command = |change: &'a Change<'a, Id>| {
             change.members.chunks(MOST_MEMBERS).map(|members| Command {
                 key: change.key,
                 members,
                 fate: Fate::Untouched,
+                is_refused: false,
             })
         };
         Self {
@@ -81,53 +80,70 @@ impl<'a> Write<'a> {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
+    /// The commands, by number, that are not done and may be yet.
+    pub fn open(&self) -> Vec<usize> {
+        let is_open = |command: &Command<Id>| {
+            matches!(command.fate, Fate::Untouched | Fate::Unconfirmed) && !command.is_refused
+        };
+        let numbered = self.commands.iter().enumerate();
+        numbered
+            .filter(|(_, command)| is_open(command))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    pub fn done(&self) -> usize {
+        let done = |command: &&Command<Id>| command.fate == Fate::Done;
+        self.commands.iter().filter(done).count()
     }
 
     /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another pipeline it may be called again.
     pub fn send(&mut self, pipeline: &mut Pipeline, may_go_on: &dyn Fn() -> bool) -> Result<()> {
-        while let Some(batch) = self.next_batch()
-            && may_go_on()
-        {
-            self.exchange(batch, pipeline)?;
+        loop {
+            let batch = self.batch(&self.open(), |_| 0);
+            if batch.is_empty() || !may_go_on() {
+                return Ok(());
+            }
+            self.exchange(&batch, pipeline)?;
         }
-        Ok(())
     }
 
-    fn next_batch(&self) -> Option<Range<usize>> {
-        let open = |command: &Command| matches!(command.fate, Fate::Untouched | Fate::Unsure);
-        let start = self.commands.iter().position(open)?;
-        let mut work = 0;
-        let fits = |command: &&Command| {
-            let begun_below = work < BATCH;
-            work += command.members.len() + COMMAND;
-            begun_below && open(command)
-        };
-        let length = self.commands[start..].iter().take_while(fits).count();
-        Some(start..start + length)
-    }
-
-    fn exchange(&mut self, batch: Range<usize>, pipeline: &mut Pipeline) -> Result<()> {
-        let batch = &mut self.commands[batch];
-        let before: Vec<_> = batch.iter().map(|command| command.fate).collect();
+    /// The first of the `open` commands, and others of the same master.
+    pub fn batch(&self, open: &[usize], master_of: impl Fn(&[u8]) -> usize) -> Vec<usize> {
+        let (mut batch, mut work) = (Vec::new(), 0);
+        let mut of = None;
+        for number in open {
+            let command = &self.commands[*number];
+            let master = master_of(command.key);
+            if work < BATCH && *of.get_or_insert(master) == master {
+                batch.push(*number);
+                work += command.members.len() + COMMAND;
+            }
+        }
         batch
-            .iter_mut()
-            .for_each(|command| command.fate = Fate::Unsure);
-        pipeline.send(
-            batch
-                .iter()
-                .map(|command| command.packed(self.verb))
-                .collect(),
-        )?;
+    }
+
+    /// Sends a batch and reads all of its replies. The error is the first of them.
+    pub fn exchange(&mut self, batch: &[usize], pipeline: &mut Pipeline) -> Result<()> {
+        let mut packed = Vec::with_capacity(batch.len());
+        let mut sent = Vec::with_capacity(batch.len());
+        for number in batch {
+            let command = &mut self.commands[*number];
+            packed.push(command.packed(self.verb));
+            sent.push((*number, command.fate));
+            command.fate = Fate::Unconfirmed;
+        }
+        pipeline.send(packed)?;
         let mut refused = Ok(());
-        for (command, before) in batch.iter_mut().zip(before) {
+        for (number, before) in sent {
+            let command = &mut self.commands[number];
             match pipeline.receive(Connection::reply) {
                 Ok(_) => command.fate = Fate::Done,
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a pipeline that broke may have been.
                 Err(error) if error.refusal().is_some() => {
                     command.fate = before;
+                    command.is_refused = error.is_for_good();
                     refused = refused.and(Err(error));
                 }
                 Err(error) => return refused.and(Err(error)),
@@ -137,29 +153,35 @@ impl<'a> Write<'a> {
     }
 
     pub fn wrong_types(&self) -> impl Iterator<Item = &[u8]> {
-        let wrong = |command: &&Command| command.fate == Fate::WrongType;
+        let wrong = |command: &&Command<Id>| command.fate == Fate::WrongType;
         self.commands
             .iter()
             .filter(wrong)
             .map(|command| command.key)
     }
 
-    pub fn ended(&self, failure: Option<Failure>) -> Written {
-        let fates = |command: &Command| repeat_n(command.fate, command.members.len());
+    pub fn ended(&self, failure: Option<Failure>) -> Written<Id> {
+        let fates = self.commands.iter().flat_map(|command| {
+            let members = command.members.iter();
+            members.map(|(id, _)| (*id, command.fate))
+        });
         Written {
-            fates: self.commands.iter().flat_map(fates).collect(),
+            fates: fates.collect(),
             failure,
         }
     }
 }
 
-impl Command<'_> {
+impl<Id> Command<'_, Id> {
     fn packed(&self, verb: Verb) -> Cmd {
         let mut command = redis::cmd(match verb {
             Verb::Remove => "SREM",
             Verb::Add => "SADD",
         });
-        command.arg(self.key).arg(self.members);
+        command.arg(self.key);
+        for (_, member) in self.members {
+            command.arg(member);
+        }
         command
     }
 }

@@ -175,8 +175,8 @@ impl Script {
     fn answer(&self, request: &[u8]) -> Vec<u8> {
         let request = String::from_utf8_lossy(request);
         match request.split(' ').nth(1).unwrap() {
-            "/rpc/ul/ul.dump?arg=brief" => self.dump(),
-            "/rpc/core/core.uptime?arg=" => self.up(),
+            path if path.starts_with("/rpc/ul/ul.dump?arg=brief+") => self.dump(),
+            path if path.starts_with("/rpc/core/core.uptime?arg=") => self.up(),
             path => panic!("the script has no answer for {path}"),
         }
     }

@@ -114,7 +114,7 @@ impl Scenario {
         let aors = self.registrars.iter().flat_map(|items| self.aors(items));
         let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
         let of_no_set = of_no_set.filter(|_| self.default_domain.is_none());
-        assert_eq!(united.of_no_set, of_no_set.count());
+        assert_eq!(united.unusable, of_no_set.count());
         Ok(Plan::new(&rules, sets, united))
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Exit, Failure};
@@ -23,6 +23,7 @@ impl Signal {
         match self.0 {
             SIGHUP => "SIGHUP",
             SIGINT => "SIGINT",
+            SIGQUIT => "SIGQUIT",
             _ => "SIGTERM",
         }
     }
@@ -37,18 +38,31 @@ impl From<Signal> for Failure {
     }
 }
 
-/// Tells `first` of the first signal, in a thread of its own. A second one ends the process at once, and so does the
-/// first when `first` says that nobody heeds it.
-pub fn on_signal(first: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+/// Tells `heed` of each signal, in a thread of its own, until nobody heeds them any more: the next one ends the process
+/// then. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
+pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
+    let ignored = ignored();
+    let ours = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+    let mut signals = Signals::new(
+        ours.iter()
+            .filter(|signal| ignored >> (**signal - 1) & 1 == 0),
+    )?;
     thread::spawn(move || {
-        for (count, signal) in signals.forever().enumerate() {
-            if count > 0 || !first(Signal(signal)) {
+        for signal in signals.forever() {
+            if !heed(Signal(signal)) {
                 std::process::exit(128 + signal);
             }
         }
     });
     Ok(())
+}
+
+/// A bit for each signal, from 1 on (proc(5), `SigIgn`); none on a system that does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a run may go on: shared by the thread of the run and the one that waits for signals.
@@ -66,7 +80,7 @@ struct State {
 }
 
 impl Stop {
-    /// Asks the run to end. Returns whether it has changed nothing, and never will: it can be left where it is.
+    /// Asks the run to end. True if it has not begun to write: it never will then, and the caller need not wait.
     pub fn raise(&self, signal: Signal) -> bool {
         let mut state = self.lock();
         state.signal = Some(signal);

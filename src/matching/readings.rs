@@ -1,0 +1,167 @@
+//! Other readings of a member: the forms in which a kamailio.cfg may have written a user who is registered.
+
+use super::aor::{UserCase, unescaped};
+use super::missing::Missing;
+
+/// What makes the difference between a member and the user whom it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// `sip:100` or `100@abc.voip.ca`, where the user is `100`.
+    Longer,
+    /// `100`, where the user is `100@abc.voip.ca`.
+    Shorter,
+    /// The set is that of `abc.voip.ca:5060`.
+    Port,
+    /// `Alice`, where case counts and the user is `alice`.
+    Case,
+}
+
+/// A member who is not online, and the registered user whom it means under another reading.
+pub struct OtherForm<Member> {
+    pub member: Member,
+    pub reading: Reading,
+    /// As the registrar spells it.
+    pub aor: Vec<u8>,
+}
+
+/// The missing users, to be found under other readings of a member. Nobody else can be: for a user who is not missing a
+/// member stands already.
+pub struct Readings<'a> {
+    missing: &'a Missing,
+    /// The same users in any case, where case counts.
+    folded: Option<Missing>,
+}
+
+impl<'a> Readings<'a> {
+    pub fn new(missing: &'a Missing, case: UserCase) -> Self {
+        let folded = (case == UserCase::Counts).then(|| {
+            let mut folded = Missing::new(UserCase::Ignored);
+            for (domain, users) in missing.by_domain() {
+                for user in users {
+                    // They fit, as they do in `missing`.
+                    let _ = folded.add(domain, missing.user(user));
+                }
+            }
+            folded
+        });
+        Self { missing, folded }
+    }
+
+    /// Readings may combine.
+    pub fn find<M>(&self, member: M, domain: &[u8], name: &[u8]) -> Option<OtherForm<M>> {
+        let missing = self.folded.as_ref().unwrap_or(self.missing);
+        if missing.count() == 0 {
+            return None;
+        }
+        let host = without_port(domain);
+        let port = host.map(|host| (host, Some(Reading::Port)));
+        for (domain, port) in [(domain, None)].into_iter().chain(port) {
+            for (form, reading) in forms(name, host.unwrap_or(domain)) {
+                if let Some(user) = missing.find(domain, &form) {
+                    let reading = port.or(reading).unwrap_or(Reading::Case);
+                    let aor = [missing.user(user), b"@", domain].concat();
+                    return Some(OtherForm {
+                        member,
+                        reading,
+                        aor,
+                    });
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The users whom a member of a domain's set may mean.
+fn forms(member: &[u8], domain: &[u8]) -> Vec<(Vec<u8>, Option<Reading>)> {
+    let mut forms = Vec::new();
+    for member in [Some(member.to_vec()), unescaped(member)]
+        .into_iter()
+        .flatten()
+    {
+        let user = without_scheme(&member);
+        let scheme = (user.len() < member.len()).then_some(Reading::Longer);
+        forms.push((user.to_vec(), scheme));
+        if let Some(shorter) = without_domain(user, domain) {
+            forms.push((shorter.to_vec(), Some(Reading::Longer)));
+        }
+        forms.push(([user, b"@", domain].concat(), Some(Reading::Shorter)));
+    }
+    forms
+}
+
+fn without_scheme(member: &[u8]) -> &[u8] {
+    let without = |scheme: &[u8]| {
+        let (start, rest) = member.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    without(b"sip:")
+        .or_else(|| without(b"sips:"))
+        .unwrap_or(member)
+}
+
+fn without_domain<'m>(user: &'m [u8], domain: &[u8]) -> Option<&'m [u8]> {
+    let (user, end) = user.split_at_checked(user.len().checked_sub(domain.len())?)?;
+    let user = user.strip_suffix(b"@")?;
+    end.eq_ignore_ascii_case(domain).then_some(user)
+}
+
+/// `abc.voip.ca` of `abc.voip.ca:5060`; an IPv6 address stands in brackets.
+fn without_port(domain: &[u8]) -> Option<&[u8]> {
+    let colon = domain.iter().rposition(|byte| *byte == b':')?;
+    let (host, port) = (&domain[..colon], &domain[colon + 1..]);
+    let in_brackets = host.contains(&b':') && !host.ends_with(b"]");
+    let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+    (is_port && !in_brackets && !host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(case: UserCase, aor: (&str, &str), domain: &str, member: &str) -> Option<Reading> {
+        let mut missing = Missing::new(case);
+        missing.add(aor.1.as_bytes(), aor.0.as_bytes()).unwrap();
+        let readings = Readings::new(&missing, case);
+        let found = readings.find((), domain.as_bytes(), member.as_bytes());
+        found.map(|form| form.reading)
+    }
+
+    #[test]
+    fn another_form_of_a_registered_user_is_found_and_another_user_is_not() {
+        use Reading::*;
+        for (user, domain, member, reading) in [
+            ("100", "abc", "sip:100", Some(Longer)),
+            ("100", "abc", "SIPS:100", Some(Longer)),
+            ("100", "abc", "100@abc", Some(Longer)),
+            ("100", "abc", "sip:100@ABC", Some(Longer)),
+            ("a b", "abc", "sip%3aa%20b@abc", Some(Longer)),
+            ("100", "abc:5060", "100", Some(Port)),
+            ("100", "abc:5060", "sip:100@abc", Some(Port)),
+            ("100@abc", "abc", "100", Some(Shorter)),
+            ("100", "abc", "100@xyz", None),
+            ("100", "abc", "tel:100", None),
+            ("100", "abc", "1000", None),
+            ("100", "xyz", "sip:100", None),
+            ("100", "abc:x", "100", None),
+            ("", "abc", "@abc", Some(Longer)),
+        ] {
+            let found = found(UserCase::Ignored, (user, "abc"), domain, member);
+            assert_eq!(found, reading, "{user} {domain} {member}");
+        }
+        let v6 = |domain| found(UserCase::Ignored, ("100", "[2001:db8::1]"), domain, "100");
+        assert_eq!(v6("[2001:db8::1]:5060"), Some(Port));
+        assert_eq!(
+            found(UserCase::Ignored, ("1", "2001:db8:"), "2001:db8::1", "1"),
+            None
+        );
+    }
+
+    #[test]
+    fn where_case_counts_another_case_is_another_form() {
+        let counts = |member| found(UserCase::Counts, ("alice", "abc"), "abc", member);
+        assert_eq!(counts("Alice"), Some(Reading::Case));
+        assert_eq!(counts("sip:ALICE@abc"), Some(Reading::Longer));
+        assert_eq!(counts("Bob"), None);
+    }
+}

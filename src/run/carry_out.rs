@@ -1,0 +1,286 @@
+//! The second half of a run: remove, look a last time, put back, add. Who may be off the board and should not be is known
+//! at every step.
+//!
+//! kamailio.cfg's own SADD comes after the SREM, or the last look sees the user: it comes `--settle` after the removal.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::config::{Config, MissingUsers};
+use super::doubt::Looks;
+use super::look;
+use super::outcome::{Off, Outcome};
+use super::prepare::{Changes, LET_IT_SETTLE};
+use super::progress::Progress;
+use super::signals::Stop;
+use crate::failure::{Exit, Failure};
+use crate::matching::{MemberId, Plan};
+use crate::store::{Change, Fate, Store, Verb, Written};
+use crate::text::{Escaped, counted};
+
+/// A kamailio.cfg may SADD a moment before it saves the contact.
+const SADD_BEFORE_SAVE: Duration = Duration::from_millis(200);
+/// How soon a signal is heeded while Kamailio is asked.
+const HEED_EVERY: Duration = Duration::from_millis(20);
+/// How many users an error names; the report names all of them.
+const NAMED: usize = 20;
+
+/// What carries out a plan.
+pub struct Carrier<'a, 'store> {
+    pub config: &'a Arc<Config>,
+    pub store: &'a mut Store<'store>,
+    pub plan: &'a Arc<Plan>,
+    pub stop: &'a Stop,
+    pub progress: &'a Progress,
+    pub outcome: &'a mut Outcome,
+}
+
+impl Carrier<'_, '_> {
+    pub fn carry_out(&mut self, changes: Changes) -> Result<(), Failure> {
+        match changes {
+            Changes::Nothing => Ok(()),
+            Changes::Additions(None) => self.add(),
+            Changes::Additions(Some(silent)) => Err(match self.add() {
+                Ok(()) => silent.and(format!("added {}", counted(self.outcome.added, "user"))),
+                Err(failure) => Failure {
+                    exit: failure.exit,
+                    ..silent.and(&failure)
+                },
+            }),
+            Changes::All { stale, second } => {
+                self.remove(&stale, &second)?;
+                self.add()
+            }
+        }
+    }
+
+    fn remove(&mut self, stale: &[MemberId], second: &[Answer]) -> Result<(), Failure> {
+        self.progress.wait_for("Redis");
+        let may_go_on = || self.stop.signal().is_none();
+        let removal = self
+            .store
+            .write(Verb::Remove, &by_key(self.plan, stale), &may_go_on);
+        let gone = removal.with(&[Fate::Done, Fate::Unconfirmed]);
+        let mut unconfirmed = removal.with(&[Fate::Unconfirmed]);
+        unconfirmed.sort_unstable();
+        self.outcome.removed = removal.with(&[Fate::Done]);
+        let unfinished = self.unfinished(removal, "removed");
+        if gone.is_empty() {
+            return unfinished;
+        }
+        self.progress.wait_for("the last look");
+        let looked = self.last_look(&gone, second);
+        self.progress.wait_for("Redis");
+        let put_back = match looked {
+            Ok(returned) => self.restore(&returned, &unconfirmed),
+            Err(doubt) => Err(self.roll_back(&gone, &unconfirmed, doubt)),
+        };
+        match (unfinished, put_back) {
+            (unfinished, Ok(())) => unfinished,
+            (Err(earlier), Err(later)) if !matches!(earlier.exit, Exit::Stopped(_)) => {
+                Err(Failure {
+                    exit: later.exit,
+                    hint: later.hint.clone(),
+                    ..earlier.and(&later)
+                })
+            }
+            (_, Err(later)) => Err(later),
+        }
+    }
+
+    /// Who of those removed is registered now, or why nobody can tell. A signal ends it: everyone is put back at once.
+    fn last_look(&self, gone: &[MemberId], second: &[Answer]) -> Result<Vec<MemberId>, Failure> {
+        self.stop.sleep(self.config.settle.max(SADD_BEFORE_SAVE));
+        self.stop.check()?;
+        let (tell, looked) = channel();
+        let (config, plan, members) = (self.config.clone(), self.plan.clone(), gone.to_vec());
+        thread::spawn(move || tell.send(look::again(&config, &plan.sets, &members)));
+        let last = loop {
+            self.stop.check()?;
+            match looked.recv_timeout(HEED_EVERY) {
+                Ok(last) => break last,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => unreachable!("a panic ends the process"),
+            }
+        };
+        let (last, returned) = last.map_err(|failure| failure.context("last look"))?;
+        let looks = Looks {
+            first: second,
+            second: &last,
+            min_uptime: self.config.guard.min_uptime,
+            replicated: self.config.replicated,
+            stale: gone.len(),
+            returned: returned.len(),
+        };
+        match looks.doubt() {
+            Some(doubt) => Err(Failure::new(format!("last look: {doubt}")).hint(LET_IT_SETTLE)),
+            None => Ok(returned),
+        }
+    }
+
+    /// Puts those back who are registered again.
+    fn restore(&mut self, returned: &[MemberId], unconfirmed: &[MemberId]) -> Result<(), Failure> {
+        let (back, why) = self.put_back(returned, unconfirmed);
+        self.outcome.restored = back;
+        match self.off() {
+            None => Ok(()),
+            Some(off) => {
+                let why = why.unwrap_or_else(|| Failure::new("Redis did not answer their removal"));
+                Err(then_add_missing(why.context("last look").and(off)))
+            }
+        }
+    }
+
+    /// Puts everyone back, since nobody can tell who of them is registered.
+    fn roll_back(
+        &mut self,
+        gone: &[MemberId],
+        unconfirmed: &[MemberId],
+        doubt: Failure,
+    ) -> Failure {
+        let (back, why) = self.put_back(gone, unconfirmed);
+        let are_back = match back.len() == gone.len() {
+            true => format!(
+                "everyone who was removed is back: {}",
+                counted(back.len(), "user")
+            ),
+            false => format!(
+                "{} of {} are back",
+                back.len(),
+                counted(gone.len(), "removed user")
+            ),
+        };
+        self.outcome.rolled_back = back;
+        let Some(off) = self.off() else {
+            return doubt.and(are_back);
+        };
+        let hint = why.as_ref().and_then(|why| why.hint.clone());
+        let failure = match why {
+            Some(why) => doubt.and(why),
+            None => doubt,
+        };
+        then_add_missing(Failure {
+            exit: Exit::Failed,
+            hint: hint.or(failure.hint.clone()),
+            ..failure.and(are_back).and(off)
+        })
+    }
+
+    /// Who is back, ascending, and why others are not. Who is not back is off the board, and so is perhaps whose removal
+    /// Redis did not answer: a proxy may deliver it yet.
+    fn put_back(
+        &mut self,
+        members: &[MemberId],
+        unconfirmed: &[MemberId],
+    ) -> (Vec<MemberId>, Option<Failure>) {
+        let written = self.store.put_back(&by_key(self.plan, members));
+        let off = written.fates.iter().filter_map(|(member, fate)| {
+            let is_certain = *fate != Fate::Done;
+            let is_off = is_certain || unconfirmed.binary_search(member).is_ok();
+            is_off.then_some(Off {
+                member: *member,
+                is_certain,
+            })
+        });
+        self.outcome.off = off.collect();
+        self.outcome.off.sort_unstable_by_key(|off| off.member);
+        let mut back = written.with(&[Fate::Done]);
+        back.sort_unstable();
+        let no_set = || Failure::new("a key holds no set any more");
+        let all_back = back.len() == members.len();
+        let why = (!all_back).then(|| written.failure.unwrap_or_else(no_set));
+        (back, why)
+    }
+
+    /// Names who may be off the board and should not be.
+    fn off(&self) -> Option<String> {
+        let names = |is_certain: bool, what: &str| {
+            let off = self.outcome.off.iter();
+            let off = off.filter(|off| off.is_certain == is_certain);
+            let name = |off: &Off| {
+                format!(
+                    "{} in {}",
+                    Escaped(self.plan.sets.member(off.member)),
+                    Escaped(self.plan.sets.key_name(off.member))
+                )
+            };
+            let mut names: Vec<_> = off.clone().take(NAMED).map(name).collect();
+            let more = off.count().saturating_sub(NAMED);
+            if more > 0 {
+                names.push(format!("and {more} more, whom the report names"));
+            }
+            (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+        };
+        let certain = names(true, "still off the board");
+        let perhaps = names(
+            false,
+            "perhaps off the board, if their removal, which Redis did not answer, is run late",
+        );
+        let both: Vec<_> = [certain, perhaps].into_iter().flatten().collect();
+        (!both.is_empty()).then(|| both.join("; "))
+    }
+
+    /// Adds the missing, if that is asked for.
+    fn add(&mut self) -> Result<(), Failure> {
+        if self.config.missing == MissingUsers::Leave {
+            return Ok(());
+        }
+        let additions = additions(self.plan);
+        let may_go_on = || self.stop.signal().is_none();
+        let addition = self.store.write(Verb::Add, &additions, &may_go_on);
+        self.outcome.added = addition.with(&[Fate::Done]).len();
+        self.unfinished(addition, "added")
+    }
+
+    /// Why a write did not come to its end, and how far it came.
+    fn unfinished<Id: Copy>(&self, written: Written<Id>, verb: &str) -> Result<(), Failure> {
+        let count = |fate| written.with(&[fate]).len();
+        let [done, unconfirmed, untouched] =
+            [Fate::Done, Fate::Unconfirmed, Fate::Untouched].map(count);
+        let all = written.fates.len();
+        let signal = self.stop.signal().filter(|_| untouched > 0);
+        match written.failure.or(signal.map(Failure::from)) {
+            None => Ok(()),
+            Some(failure) => Err(failure.with_progress(verb, done, unconfirmed, all)),
+        }
+    }
+}
+
+/// What is wrong is mended first.
+fn then_add_missing(failure: Failure) -> Failure {
+    let add_missing = "run kamonline --add-missing";
+    let hint = match &failure.hint {
+        Some(hint) => format!("{hint}. Then {add_missing}"),
+        None => add_missing.into(),
+    };
+    failure.hint(hint)
+}
+
+/// Members that stand together by key.
+pub fn by_key<'a>(plan: &'a Plan, members: &[MemberId]) -> Vec<Change<'a, MemberId>> {
+    let named = |member: &MemberId| (*member, plan.sets.member(*member));
+    members
+        .chunk_by(|a, b| plan.sets.key_of(*a) == plan.sets.key_of(*b))
+        .map(|members| Change {
+            key: plan.sets.key_name(members[0]),
+            members: members.iter().map(named).collect(),
+        })
+        .collect()
+}
+
+fn additions(plan: &Plan) -> Vec<Change<'_, ()>> {
+    plan.entries
+        .iter()
+        .map(|entry| Change {
+            key: &entry.key,
+            members: entry
+                .missing
+                .iter()
+                .map(|user| ((), plan.missing(*user)))
+                .collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,318 @@
+//! A source in doubt: two looks at the registrars that do not agree. Phones come and go one by one; a registrar that
+//! loads, restarts, or is several behind one address does not.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Dumped};
+use crate::text::{Escaped, counted};
+
+/// Who comes and goes on any site between two looks.
+const FEW: usize = 10;
+/// Phones do not change a registrar by more than this in a second, or than 1 AoR in so many; a registrar that is loading
+/// does.
+///
+/// Where 5,000 users come and go 380 times a second, far more than on any site, 1 in 500 took 30% of the runs for a load
+/// (tests/churn). A load of 1,000 users a second is seen up to 500,000 users.
+const A_SECOND: f64 = 10.0;
+const CHANGE: f64 = 500.0;
+/// More than 1 in so many of those to be removed who are registered again are a flood.
+const FLOOD: usize = 10;
+
+/// Two looks, one after the other.
+pub struct Looks<'a> {
+    pub first: &'a [Answer],
+    pub second: &'a [Answer],
+    pub min_uptime: Duration,
+    /// Each knows the users of all (`--replicated`).
+    pub replicated: bool,
+    /// How many were to be removed, or were.
+    pub stale: usize,
+    /// Those of them who are registered at the second look.
+    pub returned: usize,
+}
+
+impl Looks<'_> {
+    /// Why nobody may be removed by what these looks show.
+    pub fn doubt(&self) -> Option<String> {
+        let find = |url: &str| self.second.iter().find(|answer| answer.url == url);
+        // The looks at each registrar that answered at both.
+        let mut pairs = Vec::new();
+        for first in self.first {
+            let (Some(before), Some(second)) = (first.dumped(), find(&first.url)) else {
+                continue;
+            };
+            let Some(now) = second.dumped() else {
+                return Some(format!(
+                    "Kamailio at {} answered before, and refuses connections now",
+                    first.url
+                ));
+            };
+            // One that was too young confirms nothing.
+            if !self.replicated || first.is_old(self.min_uptime) {
+                let is_young = self.replicated && !second.is_old(self.min_uptime);
+                pairs.push((&*first.url, before, now, is_young));
+            }
+        }
+        let any_users = pairs.iter().any(|(_, _, now, _)| now.aors > 0);
+        let mut doubts = pairs.iter().filter_map(|(url, before, now, is_young)| {
+            if !self.replicated {
+                several_behind(url, now).or_else(|| restart(url, before, now))
+            } else if *is_young {
+                restart(url, before, now)
+            } else {
+                None
+            }
+            .or_else(|| of_aors(url, before, now, any_users))
+        });
+        doubts.next().or_else(|| self.flood())
+    }
+
+    fn flood(&self) -> Option<String> {
+        let flood = self.returned > FEW && self.returned * FLOOD > self.stale;
+        flood.then(|| {
+            format!(
+                "{} of {} stale members are registered again, too many to have come meanwhile",
+                self.returned, self.stale
+            )
+        })
+    }
+}
+
+fn restart(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
+    let since = |dumped: &Dumped| Some(dumped.uptime.as_ref()?.reported.since.clone());
+    let (before, now) = (since(before), since(now));
+    (before != now).then(|| {
+        format!(
+            "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
+            shown(now.as_deref()),
+            shown(before.as_deref())
+        )
+    })
+}
+
+/// `any_users`: a registrar has users now.
+fn of_aors(url: &str, before: &Dumped, now: &Dumped, any_users: bool) -> Option<String> {
+    if now.aors == 0 && before.aors > 0 {
+        return Some(format!(
+            "Kamailio at {url} reports nobody any more: {} before",
+            counted(before.aors, "AoR")
+        ));
+    }
+    // One that tells how long it is up may rightly have nobody: a standby.
+    if now.aors == 0 && any_users && now.uptime.is_none() {
+        return Some(format!(
+            "Kamailio at {url} reports nobody, and does not tell whether it has just started"
+        ));
+    }
+    let seconds = now.came.duration_since(before.asked).as_secs_f64().max(1.0);
+    let by_phones = seconds * A_SECOND.max(before.aors as f64 / CHANGE);
+    let much = before.aors.abs_diff(now.aors) as f64 > by_phones;
+    // Of one that does not tell since when it is up nobody knows whether it was restarted.
+    let what = match (now.aors > before.aors, now.uptime.is_some()) {
+        (true, _) if much => "is still filling",
+        (false, false) if much => "may have been restarted",
+        _ => return None,
+    };
+    Some(format!(
+        "Kamailio at {url} {what}: {} before, {} now",
+        counted(before.aors, "AoR"),
+        now.aors
+    ))
+}
+
+/// Whether the uptimes that one look was told at an address are of several registrars.
+pub fn several_behind(url: &str, dumped: &Dumped) -> Option<String> {
+    let uptime = dumped.uptime.as_ref()?;
+    Some(format!(
+        "several registrars answer at {url}: up since {}, and since {}",
+        shown(Some(&uptime.reported.since)),
+        shown(Some(uptime.other.as_ref()?))
+    ))
+}
+
+fn shown(since: Option<&[u8]>) -> String {
+    match since {
+        Some(since) => Escaped(since.trim_ascii()).to_string(),
+        None => "an unknown time".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::kamailio::Uptime;
+    use crate::run::answer::{Heard, UptimeAnswer};
+
+    fn dumped(aors: usize, uptime: Option<UptimeAnswer>) -> Answer {
+        let now = Instant::now();
+        Answer {
+            url: "http://k/rpc".into(),
+            heard: Heard::Dumped(Dumped {
+                server: None,
+                aors,
+                asked: now,
+                came: now,
+                uptime,
+            }),
+        }
+    }
+
+    fn up_since(since: &str, seconds: u64) -> Option<UptimeAnswer> {
+        Some(UptimeAnswer {
+            reported: Uptime {
+                since: since.into(),
+                seconds: Some(0),
+            },
+            other: None,
+            when_asked: Some(Duration::from_secs(seconds)),
+        })
+    }
+
+    fn answer(aors: usize, since: &str) -> Answer {
+        dumped(aors, up_since(since, 9))
+    }
+
+    fn dead() -> Answer {
+        Answer {
+            url: "http://k/rpc".into(),
+            heard: Heard::Dead,
+        }
+    }
+
+    fn at(url: &str, answer: Answer) -> Answer {
+        Answer {
+            url: url.into(),
+            ..answer
+        }
+    }
+
+    fn looks<'a>(first: &'a [Answer], second: &'a [Answer]) -> Looks<'a> {
+        Looks {
+            first,
+            second,
+            min_uptime: Duration::from_secs(9),
+            replicated: false,
+            stale: 1,
+            returned: 0,
+        }
+    }
+
+    fn doubt(first: Answer, second: Answer) -> Option<String> {
+        looks(&[first], &[second]).doubt()
+    }
+
+    #[track_caller]
+    fn assert_says(doubt: Option<String>, words: &str) {
+        let doubt = doubt.expect(words);
+        assert!(doubt.contains(words), "{doubt}");
+    }
+
+    #[test]
+    fn a_registrar_that_grows_faster_than_phones_come_is_still_filling() {
+        let grown = |first, second| doubt(answer(first, "a"), answer(second, "a"));
+        assert_eq!(grown(100, 110), None);
+        assert_says(grown(100, 111), "100 AoRs before, 111 now");
+        assert_eq!(grown(10_000, 10_020), None);
+        assert_says(grown(10_000, 10_021), "is still filling");
+        assert_eq!(grown(10_000, 100), None, "who leaves is no doubt");
+        let mut late = answer(100, "a");
+        if let Heard::Dumped(dumped) = &mut late.heard {
+            dumped.asked -= Duration::from_secs(60);
+        }
+        assert_eq!(doubt(late, answer(690, "a")), None, "10 in each of 60 s");
+    }
+
+    #[test]
+    fn one_that_does_not_tell_its_uptime_must_not_shrink_either() {
+        let untold = |aors| dumped(aors, None);
+        assert_eq!(doubt(untold(10_000), untold(9_980)), None);
+        assert_says(
+            doubt(untold(10_000), untold(9_979)),
+            "may have been restarted",
+        );
+        let beside_others = |first: Answer, second: Answer| {
+            looks(
+                &[at("one", first), answer(5, "b")],
+                &[at("one", second), answer(5, "b")],
+            )
+            .doubt()
+        };
+        assert_eq!(beside_others(answer(0, "a"), answer(0, "a")), None);
+        assert_says(beside_others(untold(0), untold(0)), "reports nobody");
+        assert_eq!(doubt(untold(0), untold(0)), None);
+    }
+
+    #[test]
+    fn a_few_who_come_back_are_no_doubt_and_a_flood_is() {
+        let flood = |stale, returned| {
+            let (first, second) = ([answer(100, "a")], [answer(100, "a")]);
+            Looks {
+                stale,
+                returned,
+                ..looks(&first, &second)
+            }
+            .doubt()
+        };
+        assert_eq!(flood(10, 10), None);
+        assert_eq!(flood(110, 11), None);
+        assert_says(flood(109, 11), "11 of 109 stale members");
+    }
+
+    #[test]
+    fn a_registrar_that_was_restarted_refuses_or_reports_nobody_is_in_doubt() {
+        assert_eq!(doubt(answer(5, "a"), answer(5, "a")), None);
+        assert_eq!(doubt(answer(0, "a"), answer(0, "a")), None);
+        let restarted = doubt(answer(5, "a"), answer(5, "b\n")).unwrap();
+        assert!(restarted.ends_with("up since b, before a"), "{restarted}");
+        assert_says(doubt(answer(5, "a"), dead()), "refuses connections now");
+        let (first, second) = (
+            [answer(1, "a"), at("b", answer(9, "b"))],
+            [answer(0, "a"), at("b", answer(9, "b"))],
+        );
+        assert_says(
+            looks(&first, &second).doubt(),
+            "reports nobody any more: 1 AoR before",
+        );
+    }
+
+    #[test]
+    fn several_registrars_behind_one_address_are_in_doubt() {
+        let mut several = answer(5, "a");
+        if let Heard::Dumped(Dumped {
+            uptime: Some(uptime),
+            ..
+        }) = &mut several.heard
+        {
+            uptime.other = Some(b"b".to_vec());
+        }
+        assert_says(
+            doubt(answer(5, "a"), several),
+            "several registrars answer at http://k/rpc: up since a, and since b",
+        );
+    }
+
+    #[test]
+    fn of_replicas_only_one_that_was_old_and_answered_before_confirms() {
+        let doubt = |first, second| {
+            Looks {
+                replicated: true,
+                ..looks(
+                    &[at("b", answer(7, "c")), first],
+                    &[at("b", answer(7, "c")), second],
+                )
+            }
+            .doubt()
+        };
+        let (still, young) = (|| answer(5, "a"), |aors| dumped(aors, up_since("b", 8)));
+        assert_eq!(doubt(dead(), dead()), None);
+        assert_eq!(doubt(dead(), young(0)), None);
+        assert_eq!(doubt(young(0), young(900)), None);
+        assert_eq!(doubt(still(), answer(5, "b")), None, "another, as old");
+        assert_says(doubt(still(), young(5)), "was restarted");
+        assert_says(doubt(still(), dead()), "refuses connections now");
+        assert_says(doubt(young(5), dead()), "refuses connections now");
+        assert_says(doubt(still(), answer(0, "a")), "nobody any more");
+    }
+}

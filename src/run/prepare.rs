@@ -1,0 +1,163 @@
+//! The first half of a run: read, look, plan, guard, look again, show the way back. Nothing is changed in it.
+//!
+//! Redis is read before Kamailio is asked, so a user who registers in between is no candidate. Two looks must agree before
+//! anybody is removed.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::carry_out::by_key;
+use super::config::{Config, Mode, StaleUsers};
+use super::doubt::Looks;
+use super::findings::Findings;
+use super::guard;
+use super::look::{self, Look};
+use super::notice::Notice;
+use super::outcome::Outcome;
+use super::progress::Progress;
+use super::signals::Stop;
+use crate::failure::Failure;
+use crate::matching::{MemberId, Plan};
+use crate::store::Store;
+
+/// What a run may change.
+pub enum Changes {
+    /// Two looks agree that the `stale` are not registered; `second` is what the registrars answered at the second one.
+    All {
+        stale: Vec<MemberId>,
+        second: Vec<Answer>,
+    },
+    /// Nobody is removed: nobody is stale or shall be removed, or a replica is silent, which fails the run.
+    Additions(Option<Failure>),
+    Nothing,
+}
+
+/// When it returns something to change, the run counts as writing.
+pub fn prepare(
+    config: &Config,
+    store: &mut Store,
+    stop: &Stop,
+    progress: &Progress,
+    outcome: &mut Outcome,
+) -> Result<(Arc<Plan>, Changes), Failure> {
+    let prepared = plan(config, store, progress, outcome).and_then(|(plan, changes)| {
+        let changes = match changes {
+            Changes::All { stale, .. } => {
+                confirm(config, store, stop, progress, outcome, &plan, stale)?
+            }
+            others => others,
+        };
+        if !matches!(changes, Changes::Nothing) {
+            stop.begin_writing()?;
+        }
+        Ok((plan, changes))
+    });
+    prepared.map_err(Failure::nothing_changed)
+}
+
+/// The plan of one look, as far as the guard lets it through.
+fn plan(
+    config: &Config,
+    store: &mut Store,
+    progress: &Progress,
+    outcome: &mut Outcome,
+) -> Result<(Arc<Plan>, Changes), Failure> {
+    progress.wait_for("Redis");
+    let sets = store.read(&config.rules)?;
+
+    progress.wait_for("Kamailio");
+    let mut look = Look::take(config, &sets);
+    let matches = look.matches(config, &sets);
+    let mut silent = look.silent().into_iter();
+    let first_silent = silent.next();
+    outcome.warnings.append(&mut look.warnings);
+    outcome
+        .warnings
+        .extend(silent.map(|failure| failure.to_string()));
+    outcome.registrars = look.answers;
+    let plan = Arc::new(Plan::new(&config.rules, sets, matches?));
+    outcome.plan = Some(plan.clone());
+    outcome.warn_of_other_forms(&plan);
+
+    let may_remove = config.stale == StaleUsers::Remove && first_silent.is_none();
+    let removes = may_remove && plan.totals.stale > 0;
+    let uptimes = match removes {
+        true => look::ask_uptimes(config, &mut outcome.registrars),
+        false => Ok(()),
+    };
+    outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
+    uptimes?;
+
+    guard::check_default_domain(&plan)?;
+    let findings = Findings::new(&plan, &outcome.registrars, config.replicated);
+    let allowed = match may_remove {
+        true => config.guard.check(&findings),
+        false => config.guard.check_additions(&findings),
+    };
+    let changes = match (first_silent.map(nobody_removed), allowed) {
+        (Some(silent), Err(refusal)) => {
+            return Err(silent.and(format!("nor was anybody added: {refusal}")));
+        }
+        (None, Err(refusal)) => return Err(refusal),
+        (Some(silent), Ok(())) if config.mode != Mode::Apply => return Err(silent),
+        (None, Ok(())) if config.mode != Mode::Apply => Changes::Nothing,
+        (None, Ok(())) if removes => Changes::All {
+            stale: plan.stale(),
+            second: Vec::new(),
+        },
+        (silent, Ok(())) => Changes::Additions(silent),
+    };
+    Ok((plan, changes))
+}
+
+/// A replica that neither answered nor refused the connection may have users of its own.
+fn nobody_removed(silent: Failure) -> Failure {
+    let leave_out = "leave it out of --kamailio, if it is dead for good";
+    let hint = match &silent.hint {
+        Some(hint) => format!("{hint}; {leave_out}"),
+        None => leave_out.into(),
+    };
+    silent
+        .and("it may have users whom the others do not know: nobody was removed")
+        .hint(hint)
+}
+
+/// The second look, and whether everyone who would be removed could be put back.
+fn confirm(
+    config: &Config,
+    store: &mut Store,
+    stop: &Stop,
+    progress: &Progress,
+    outcome: &mut Outcome,
+    plan: &Plan,
+    stale: Vec<MemberId>,
+) -> Result<Changes, Failure> {
+    progress.wait_for("the second look");
+    stop.sleep(config.settle);
+    stop.check()?;
+    let (second, returned) = look::again(config, &plan.sets, &stale)
+        .map_err(|failure| failure.context("second look"))?;
+    let looks = Looks {
+        first: &outcome.registrars,
+        second: &second,
+        min_uptime: config.guard.min_uptime,
+        replicated: config.replicated,
+        stale: stale.len(),
+        returned: returned.len(),
+    };
+    if let Some(doubt) = looks.doubt() {
+        return Err(Failure::refused(format!("second look: {doubt}")).hint(LET_IT_SETTLE));
+    }
+    let is_gone = |member: &MemberId| returned.binary_search(member).is_err();
+    let stale: Vec<_> = stale.into_iter().filter(is_gone).collect();
+    outcome.returned = returned;
+    if stale.is_empty() {
+        return Ok(Changes::Additions(None));
+    }
+    progress.wait_for("Redis");
+    store.check_add(&by_key(plan, &stale))?;
+    Ok(Changes::All { stale, second })
+}
+
+/// What to do about a source in doubt.
+pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load its users";
