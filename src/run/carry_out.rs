@@ -9,16 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::changes::{Changes, additions, by_key};
 use super::config::{Config, MissingUsers};
-use super::doubt::Looks;
+use super::doubt::{LET_IT_SETTLE, Looks};
 use super::look;
 use super::outcome::{Off, Outcome};
-use super::prepare::{Changes, LET_IT_SETTLE};
 use super::progress::Progress;
 use super::signals::Stop;
 use crate::failure::{Exit, Failure};
 use crate::matching::{MemberId, Plan};
-use crate::store::{Change, Fate, Store, Verb, Written};
+use crate::store::{Fate, Store, Verb, Written};
 use crate::text::{Escaped, counted};
 
 /// A kamailio.cfg may SADD a moment before it saves the contact.
@@ -257,30 +257,4 @@ fn then_add_missing(failure: Failure) -> Failure {
         None => add_missing.into(),
     };
     failure.hint(hint)
-}
-
-/// Members that stand together by key.
-pub fn by_key<'a>(plan: &'a Plan, members: &[MemberId]) -> Vec<Change<'a, MemberId>> {
-    let named = |member: &MemberId| (*member, plan.sets.member(*member));
-    members
-        .chunk_by(|a, b| plan.sets.key_of(*a) == plan.sets.key_of(*b))
-        .map(|members| Change {
-            key: plan.sets.key_name(members[0]),
-            members: members.iter().map(named).collect(),
-        })
-        .collect()
-}
-
-fn additions(plan: &Plan) -> Vec<Change<'_, ()>> {
-    plan.entries
-        .iter()
-        .map(|entry| Change {
-            key: &entry.key,
-            members: entry
-                .missing
-                .iter()
-                .map(|user| ((), plan.missing(*user)))
-                .collect(),
-        })
-        .collect()
 }

@@ -18,6 +18,9 @@ const CHANGE: f64 = 500.0;
 /// More than 1 in so many of those to be removed who are registered again are a flood.
 const FLOOD: usize = 10;
 
+/// What to do about a source in doubt.
+pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load its users";
+
 /// Two looks, one after the other.
 pub struct Looks<'a> {
     pub first: &'a [Answer],

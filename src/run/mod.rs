@@ -2,6 +2,7 @@
 
 mod answer;
 mod carry_out;
+mod changes;
 mod config;
 mod doubt;
 mod findings;

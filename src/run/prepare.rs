@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use super::answer::Answer;
-use super::carry_out::by_key;
+use super::changes::{Changes, by_key};
 use super::config::{Config, Mode, StaleUsers};
-use super::doubt::Looks;
+use super::doubt::{LET_IT_SETTLE, Looks};
 use super::findings::Findings;
 use super::guard;
 use super::look::{self, Look};
@@ -19,18 +18,6 @@ use super::signals::Stop;
 use crate::failure::Failure;
 use crate::matching::{MemberId, Plan};
 use crate::store::Store;
-
-/// What a run may change.
-pub enum Changes {
-    /// Two looks agree that the `stale` are not registered; `second` is what the registrars answered at the second one.
-    All {
-        stale: Vec<MemberId>,
-        second: Vec<Answer>,
-    },
-    /// Nobody is removed: nobody is stale or shall be removed, or a replica is silent, which fails the run.
-    Additions(Option<Failure>),
-    Nothing,
-}
 
 /// When it returns something to change, the run counts as writing.
 pub fn prepare(
@@ -158,6 +145,3 @@ fn confirm(
     store.check_add(&by_key(plan, &stale))?;
     Ok(Changes::All { stale, second })
 }
-
-/// What to do about a source in doubt.
-pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load its users";

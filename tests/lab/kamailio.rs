@@ -12,6 +12,7 @@ use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Empty tables for db_text.
 const DB_TEXT: &str = "/usr/share/kamailio/dbtext/kamailio";
@@ -42,6 +43,7 @@ impl Kamailio {
         loop {
             let phone = Phone::new(([127, 0, 0, 1], site.port).into());
             if let Some(process) = start(options, &site, || is_ready(&site, &phone)) {
+                wait_for_age();
                 return Kamailio {
                     process,
                     phone,
@@ -148,6 +150,7 @@ impl Kamailio {
     /// On the same port; every registration is forgotten that is in no database.
     pub fn restart(&mut self) {
         self.restart_until(is_ready);
+        wait_for_age();
     }
 
     /// Returns as soon as its port is open: it has loaded nothing yet from `KamailioOptions::database`.
@@ -185,6 +188,14 @@ fn start(options: &KamailioOptions, site: &Site, answers: impl FnMut() -> bool) 
 
 fn is_ready(site: &Site, phone: &Phone) -> bool {
     listens(site) && phone.is_answered()
+}
+
+/// Until a Kamailio that answers tells an uptime of a second: younger ones are believed by no option. It counts whole
+/// seconds of the clock.
+fn wait_for_age() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let of_second = Duration::from_nanos(now.subsec_nanos().into());
+    std::thread::sleep(Duration::from_millis(1_005) - of_second);
 }
 
 fn listens(site: &Site) -> bool {
