@@ -71,7 +71,6 @@ struct Domain {
     off: Vec<String>,
     other_forms: Vec<String>,
     /// The names above that are not shown byte for byte.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     bytes: Vec<Bytes>,
 }
 

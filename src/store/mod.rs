@@ -11,8 +11,8 @@ mod identity;
 mod pipeline;
 mod read;
 mod sentinel;
+mod server;
 mod servers;
-mod url;
 mod write;
 
 use std::thread;
@@ -30,7 +30,7 @@ use error::{Error, Peer, PeerError};
 use explain::{explain, warning_of_replica};
 use identity::{Identity, identify};
 use pipeline::{Pipeline, Reach};
-use servers::Server;
+use server::Server;
 pub use servers::{Access, Servers, Topology};
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};

@@ -8,7 +8,8 @@ use redis::{Arg, Cmd};
 use super::cluster::{self, Slots};
 use super::connection::Connection;
 use super::error::{Error, Peer, PeerError, Refusal, Result};
-use super::servers::{Place, Server, Servers};
+use super::server::{Place, Server};
+use super::servers::Servers;
 use crate::peer::limits::{REDIRECTIONS, SCAN_CALLS};
 
 /// How many batches Redis is given ahead of their replies: it sends the rest of a long reply only after the command
