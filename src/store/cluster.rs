@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
+use super::reply::Reply;
 use super::server::{Place, Server};
 use super::servers::Servers;
 

@@ -10,9 +10,11 @@ mod explain;
 mod identity;
 mod pipeline;
 mod read;
+mod reply;
 mod sentinel;
 mod server;
 mod servers;
+mod socket;
 mod write;
 
 use std::thread;

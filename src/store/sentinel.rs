@@ -1,7 +1,7 @@
 //! Redis Sentinel: which server is the master now.
 
-use super::connection::Reply;
 use super::error::{Error, Refusal, Result};
+use super::reply::Reply;
 use super::server::{Login, Server};
 use super::servers::Servers;
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::connection::{Address, Connection};
+use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
+use super::socket::Address;
 use crate::failure::Failure;
 
 /// One server, and how to log in there.

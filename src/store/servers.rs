@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::{Address, Connection};
+use super::connection::Connection;
 use super::error::{Error, Peer, PeerError, Result};
 use super::server::{self, Server};
+use super::socket::Address;
 use crate::failure::Failure;
 use crate::peer::tls::Tls;
 use crate::peer::{Attempts, Deadlines, Password};
