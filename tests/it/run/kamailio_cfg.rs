@@ -69,6 +69,44 @@ fn a_realm_prefix_is_stripped_as_the_registrar_strips_it() {
     assert_eq!(lab.redis.members("ONLINE:voip.ca"), ["101"]);
 }
 
+/// Unset is registrar's default.
+#[test]
+fn without_a_realm_prefix_a_phone_that_dies_leaves_the_board() {
+    for prefix in [&[][..], &["LAB_REALM_PREFIX=\"\""]] {
+        let lab = lab(prefix);
+        let aors = ["100@abc.voip.ca", "100@[2001:db8::1]"];
+        let sets = ["ONLINE:[2001:db8::1]", "ONLINE:abc.voip.ca"];
+        aors.iter().for_each(|aor| lab.register_for(aor, 2));
+        assert_eq!(lab.redis.keys(), sets);
+        until("usrloc tells of both", || lab.redis.keys().is_empty());
+        let log = lab.kamailio.log();
+        assert!(!log.contains("ERROR"), "{log}");
+    }
+}
+
+/// A WebSocket phone's handshake, a scraper: one event route serves everything that comes over HTTP.
+#[test]
+fn what_is_not_asked_of_us_is_not_refused() {
+    let lab = lab(&[
+        "ONLINE_ALLOWED=\"^192[.]0[.]2[.]1$\"",
+        "WITH_ONLINE_JSONRPC",
+    ]);
+    for (path, status) in [
+        ("/rpc", 403),
+        ("/rpc/ul", 403),
+        ("/jsonrpc", 403),
+        ("/", 404),
+        ("/RPC", 404),
+        ("/rpcs", 404),
+        ("/metrics", 404),
+    ] {
+        let mut scraper = TcpStream::connect(lab.kamailio.address()).unwrap();
+        write!(scraper, "GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n").unwrap();
+        let answer = BufReader::new(scraper).lines().next().unwrap().unwrap();
+        assert!(answer.contains(&format!(" {status} ")), "{path}: {answer}");
+    }
+}
+
 #[test]
 fn a_tel_uri_belongs_to_the_domain_of_all_or_to_none() {
     let with_domains = lab(&[]);
