@@ -1,0 +1,7 @@
+//! kamailio.cfg.example in the kamailio.cfg files that sites have: the stock one of Debian's package, and what sites make of it.
+
+mod http;
+mod install;
+mod settings;
+mod shapes;
+mod site;
