@@ -273,6 +273,7 @@ fn the_installed_examples_are_ours() {
         "crontab.example",
         "kamailio.cfg.example",
         "contrib/alerts.yml",
+        "contrib/kemi.py",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let file = path.file_name().unwrap().to_str().unwrap();

@@ -4,7 +4,7 @@ use super::site::{KamailioCfg, Site};
 use crate::lab::kamonline;
 
 /// kamonline.cfg allows an address that is not ours.
-const FOREIGN: &str = "#!define ONLINE_ALLOWED \"^192[.]0[.]2[.]1$\"";
+pub const FOREIGN: &str = "#!define ONLINE_ALLOWED \"^192[.]0[.]2[.]1$\"";
 
 fn status(site: &Site, path: &str) -> String {
     let answer = site.get(path);
@@ -34,15 +34,8 @@ fn finds_all_in_sync_over_jsonrpc(site: &Site, path: &str) {
     kamonline(&[&servers[..], &one_domain, &look].concat()).expect(0);
 }
 
-/// The stock file with WITH_JSONRPC, and what the head of the fragment says to do.
-fn with_jsonrpc_of_the_stock_file() -> KamailioCfg {
-    let cfg = KamailioCfg::one_domain()
-        .first("#!define WITH_JSONRPC")
-        .replace_in_fragment("loadmodule \"xhttp.so\"", "#loadmodule \"xhttp.so\"")
-        .replace(
-            "event_route[xhttp:request] {\n",
-            "event_route[xhttp:request] {\n\troute(ONLINE_RPC);\n",
-        );
+/// What the head of the fragment says to do where the site has that event route.
+pub fn without_its_event_route(cfg: KamailioCfg) -> KamailioCfg {
     let (before, route) = cfg
         .fragment
         .split_once("event_route[xhttp:request] {\n")
@@ -52,6 +45,16 @@ fn with_jsonrpc_of_the_stock_file() -> KamailioCfg {
         fragment: [before, after].concat(),
         ..cfg
     }
+}
+
+fn with_jsonrpc_of_the_stock_file() -> KamailioCfg {
+    without_its_event_route(KamailioCfg::one_domain())
+        .first("#!define WITH_JSONRPC")
+        .replace_in_fragment("loadmodule \"xhttp.so\"", "#loadmodule \"xhttp.so\"")
+        .replace(
+            "event_route[xhttp:request] {\n",
+            "event_route[xhttp:request] {\n\troute(ONLINE_RPC);\n",
+        )
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 mod http;
 mod install;
+mod kemi;
+mod mid_registrar;
 mod settings;
 mod shapes;
 mod site;
+mod websocket;

@@ -6,8 +6,8 @@ use crate::lab::until;
 const SAVE: &str = "\tif (save(\"location\")) route(ONLINE); else {\n\t\tsl_reply_error();\n\t}\n";
 
 /// A kamailio.cfg, an AoR as its phone sends it, and its user on the board.
-struct Shape {
-    cfg: KamailioCfg,
+pub struct Shape {
+    pub cfg: KamailioCfg,
     aor: &'static str,
     set: &'static str,
     user: &'static str,
@@ -15,7 +15,7 @@ struct Shape {
     one_left: bool,
 }
 
-fn one_domain() -> Shape {
+pub fn one_domain() -> Shape {
     Shape {
         cfg: KamailioCfg::one_domain(),
         aor: "100@voip.ca",
@@ -25,7 +25,7 @@ fn one_domain() -> Shape {
     }
 }
 
-fn many_domains() -> Shape {
+pub fn many_domains() -> Shape {
     Shape {
         cfg: KamailioCfg::many_domains(),
         ..one_domain()
@@ -33,12 +33,12 @@ fn many_domains() -> Shape {
 }
 
 impl Shape {
-    fn with(mut self, change: impl Fn(KamailioCfg) -> KamailioCfg) -> Self {
+    pub fn with(mut self, change: impl Fn(KamailioCfg) -> KamailioCfg) -> Self {
         self.cfg = change(self.cfg);
         self
     }
 
-    fn ahead(self, lines: &str) -> Self {
+    pub fn ahead(self, lines: &str) -> Self {
         self.with(|cfg| cfg.ahead(lines))
     }
 
@@ -47,7 +47,7 @@ impl Shape {
         self.with(|cfg| cfg.replace(SAVE, &format!("{lines}\n")))
     }
 
-    fn phone(mut self, aor: &'static str, set: &'static str, user: &'static str) -> Self {
+    pub fn phone(mut self, aor: &'static str, set: &'static str, user: &'static str) -> Self {
         (self.aor, self.set, self.user) = (aor, set, user);
         self
     }
@@ -58,7 +58,7 @@ impl Shape {
     }
 
     /// The board is right after each step of a phone's life.
-    fn lives(self) {
+    pub fn lives(self) {
         let site = self.cfg.start();
         let (phone, second) = (site.kamailio.phone(), site.kamailio.phone().named("second"));
         let board = |after: &str, is_online: bool| {

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::lab::{KamailioOptions, Lab, program, read_message, swallow};
+use crate::lab::{KamailioOptions, Lab, free_port, program, read_message, swallow};
 use crate::readme::readme_blocks;
 
 /// What the lab needs: a log that it can read, one process for UDP, phones that die within seconds.
@@ -26,11 +26,12 @@ const OF_THE_LAB: [(&str, &str); 4] = [
     ),
 ];
 
-/// A kamailio.cfg, and the kamonline.cfg that it includes.
+/// A kamailio.cfg, the kamonline.cfg that it includes, and what else it names, in `@DIR@`.
 #[derive(Clone)]
 pub struct KamailioCfg {
     pub text: String,
     pub fragment: String,
+    pub files: Vec<(&'static str, String)>,
 }
 
 impl KamailioCfg {
@@ -39,6 +40,7 @@ impl KamailioCfg {
         let cfg = KamailioCfg {
             text: changed_as_readme_says(&stock(), false),
             fragment: include_str!("../../../../kamailio.cfg.example").into(),
+            files: vec![],
         };
         OF_THE_LAB
             .iter()
@@ -90,17 +92,47 @@ impl KamailioCfg {
         self
     }
 
-    fn write(&self, dir: &Path) {
-        fs::write(dir.join("kamailio.cfg"), &self.text).unwrap();
-        fs::write(dir.join("kamonline.cfg"), &self.fragment).unwrap();
+    pub fn file(mut self, name: &'static str, text: String) -> Self {
+        self.files.push((name, text));
+        self
     }
 
-    /// What `kamailio -c` says, and whether it is content.
-    pub fn check(&self) -> (bool, String) {
+    fn write(&self, dir: &Path) {
+        let text = self.text.replace("@DIR@", dir.to_str().unwrap());
+        fs::write(dir.join("kamailio.cfg"), text).unwrap();
+        fs::write(dir.join("kamonline.cfg"), &self.fragment).unwrap();
+        for (name, text) in &self.files {
+            fs::write(dir.join(name), text).unwrap();
+        }
+    }
+
+    /// What `kamailio -c` says against it.
+    pub fn is_refused(&self) -> String {
+        let (success, says) = self.run(&["-c"]);
+        assert!(!success, "{says}");
+        says
+    }
+
+    /// What Kamailio says that ends at once, though `kamailio -c` is content.
+    pub fn ends(&self) -> String {
+        self.is_accepted();
+        let (success, says) = self.run(&["-DDE", "-l", &format!("127.0.0.1:{}", free_port())]);
+        assert!(!success, "{says}");
+        says
+    }
+
+    fn is_accepted(&self) {
+        let (success, says) = self.run(&["-c"]);
+        assert!(success, "{says}");
+    }
+
+    fn run(&self, args: &[&str]) -> (bool, String) {
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
-        let output = Command::new(program("kamailio", "kamailio"))
-            .arg("-cf")
+        let output = Command::new("timeout")
+            .args(["10", &program("kamailio", "kamailio")])
+            .args(args)
+            .arg("-f")
             .arg(dir.path().join("kamailio.cfg"))
             .output()
             .unwrap();
@@ -110,25 +142,35 @@ impl KamailioCfg {
 
     /// `kamailio -c`, then the servers.
     pub fn start(&self) -> Site {
-        let (content, says) = self.check();
-        assert!(content, "{says}");
+        self.is_accepted();
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
         let lab = Lab::with(KamailioOptions {
             config: Some(dir.path().join("kamailio.cfg")),
             ..KamailioOptions::default()
         });
-        Site { lab, _dir: dir }
+        Site {
+            lab,
+            has_errors: false,
+            _dir: dir,
+        }
     }
 }
 
 /// Fails the test when Kamailio logged an error.
 pub struct Site {
     lab: Lab,
+    has_errors: bool,
     _dir: TempDir,
 }
 
 impl Site {
+    /// For a site that does something wrong.
+    pub fn log_of_errors(mut self) -> String {
+        self.has_errors = true;
+        self.kamailio.log()
+    }
+
     /// How many contacts usrloc holds, in all tables.
     pub fn contacts(&self) -> u32 {
         let page = self.get("/rpc/stats/stats.get_statistics?arg=usrloc:");
@@ -157,15 +199,13 @@ impl Deref for Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
         let log = self.lab.kamailio.log();
         let errors: Vec<_> = log
             .lines()
             .filter(|line| line.contains("ERROR: ") || line.contains("CRITICAL: "))
             .collect();
-        assert!(errors.is_empty(), "{errors:#?}");
+        let is_expected = errors.is_empty() != self.has_errors;
+        assert!(is_expected || std::thread::panicking(), "{errors:#?}");
     }
 }
 
