@@ -39,7 +39,7 @@ def online_expired():
         user, _, domain = user.rpartition("@")
     if not user or KSR.pv.gete("$ulc(exp=>domain)") != ONLINE_TABLE:
         return
-    escaped = user.replace("%", "%25").replace("@", "%40").replace(":", "%3a")
+    escaped = "".join("%%%02x" % ord(char) if char in "%@:[]" else char for char in user)
     KSR.registrar.reg_fetch_contacts(ONLINE_TABLE, "sip:" + escaped + "@" + domain, "online_left")
     # The contact is still there: 1 says it is the last.
     if KSR.pv.gete("$ulc(online_left=>count)") == 1:

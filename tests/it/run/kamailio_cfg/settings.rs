@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-use super::site::KamailioCfg;
+use super::site::{KamailioCfg, errors};
 use crate::lab::{Kamailio, until};
 
 /// A phone that registers over TCP, and is lost when the connection is dropped.
@@ -100,6 +100,23 @@ fn a_user_whose_tcp_connection_is_lost_is_removed_with_handle_lost_tcp() {
     });
 }
 
+/// A phone chooses its user name.
+#[test]
+fn whatever_its_name_a_phone_that_dies_leaves_the_board() {
+    let site = KamailioCfg::many_domains().start();
+    let phone = site.kamailio.phone();
+    for byte in b' '..0x7f {
+        phone.register_for(&format!("%{byte:02x}u%{byte:02x}@voip.ca"), 3);
+    }
+    for user in ["ünï", "ctl\u{1}x", "a;b=c", "%25%2540"] {
+        phone.register_for(&format!("{user}@voip.ca"), 3);
+    }
+    register_over_tcp(&site.kamailio, "sip:voip.ca", 3600);
+    assert_eq!(site.redis.members("ONLINE:voip.ca").len(), 99 - 26);
+    until("all but nobody have died", || site.contacts() == 1);
+    assert_eq!(site.redis.members("ONLINE:voip.ca"), [""; 0]);
+}
+
 /// Whoever dies there keeps a set's only name for them: their domain.
 #[test]
 fn with_use_domain_0_and_users_of_several_domains_the_dead_are_left_to_kamonline() {
@@ -134,4 +151,29 @@ fn a_phone_of_another_table_takes_nobody_off() {
         site.contacts() == 1
     });
     assert_eq!(site.redis.members("ONLINE:voip.ca"), ["100"]);
+}
+
+/// $rc is 0 there, and a route that returns 0 ends the script.
+#[test]
+fn called_ahead_of_everything_it_ends_no_script() {
+    let site = KamailioCfg::many_domains()
+        .replace(
+            "\nrequest_route {\n",
+            "\nrequest_route {\n\troute(ONLINE);\n",
+        )
+        .start();
+    site.register("100@voip.ca");
+    assert_eq!(site.redis.members("ONLINE:voip.ca"), ["100"]);
+}
+
+#[test]
+fn without_redis_phones_register_as_before() {
+    let (kamailio, _dir) = KamailioCfg::many_domains().start_without_redis();
+    kamailio.register("100@voip.ca");
+    kamailio.unregister("100@voip.ca");
+    let log = kamailio.log();
+    let (of_redis, others): (Vec<_>, Vec<_>) = errors(&log)
+        .into_iter()
+        .partition(|line| line.contains("ndb_redis"));
+    assert!(!of_redis.is_empty() && others.is_empty(), "{others:#?}");
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::lab::{KamailioOptions, Lab, free_port, program, read_message, swallow};
+use crate::lab::{Kamailio, KamailioOptions, Lab, free_port, program, read_message, swallow};
 use crate::readme::readme_blocks;
 
 /// What the lab needs: a log that it can read, one process for UDP, phones that die within seconds.
@@ -145,15 +145,17 @@ impl KamailioCfg {
         self.is_accepted();
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
-        let lab = Lab::with(KamailioOptions {
-            config: Some(dir.path().join("kamailio.cfg")),
-            ..KamailioOptions::default()
-        });
         Site {
-            lab,
+            lab: Lab::with(in_dir(&dir)),
             has_errors: false,
             _dir: dir,
         }
+    }
+
+    pub fn start_without_redis(&self) -> (Kamailio, TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        self.write(dir.path());
+        (Kamailio::start(&in_dir(&dir), None), dir)
     }
 }
 
@@ -200,12 +202,22 @@ impl Deref for Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let log = self.lab.kamailio.log();
-        let errors: Vec<_> = log
-            .lines()
-            .filter(|line| line.contains("ERROR: ") || line.contains("CRITICAL: "))
-            .collect();
+        let errors = errors(&log);
         let is_expected = errors.is_empty() != self.has_errors;
         assert!(is_expected || std::thread::panicking(), "{errors:#?}");
+    }
+}
+
+pub fn errors(log: &str) -> Vec<&str> {
+    log.lines()
+        .filter(|line| line.contains("ERROR: ") || line.contains("CRITICAL: "))
+        .collect()
+}
+
+fn in_dir(dir: &TempDir) -> KamailioOptions {
+    KamailioOptions {
+        config: Some(dir.path().join("kamailio.cfg")),
+        ..KamailioOptions::default()
     }
 }
 
