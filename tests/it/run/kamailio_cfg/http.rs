@@ -75,13 +75,24 @@ fn the_stock_file_with_its_own_jsonrpc_from_another_address() {
 }
 
 /// The stock file loads jsonrpcs, and kamctl talks to its FIFO.
-#[test]
-fn jsonrpc_of_the_fragment_in_the_stock_file() {
-    let site = KamailioCfg::one_domain()
+fn with_jsonrpc_of_the_fragment() -> KamailioCfg {
+    KamailioCfg::one_domain()
         .ahead("#!define WITH_ONLINE_JSONRPC")
         .replace_in_fragment("loadmodule \"jsonrpcs.so\"", "#loadmodule \"jsonrpcs.so\"")
         .replace_in_fragment("\"transport\", 1)", "\"transport\", 7)")
-        .start();
+}
+
+#[test]
+fn jsonrpc_of_the_fragment_in_the_stock_file() {
+    let site = with_jsonrpc_of_the_fragment().start();
     site.register("100@voip.ca");
     finds_all_in_sync_over_jsonrpc(&site, "/jsonrpc");
+}
+
+#[test]
+fn jsonrpc_of_the_fragment_from_another_address() {
+    let site = with_jsonrpc_of_the_fragment().ahead(FOREIGN).start();
+    for (path, expected) in [("/jsonrpc", "403"), ("/rpc", "403"), ("/RPC", "404")] {
+        assert_eq!(status(&site, path), expected, "{path}");
+    }
 }
