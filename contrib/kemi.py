@@ -15,12 +15,13 @@ ONLINE_ALLOWED = ("127.0.0.1", "::1")
 
 
 def online():
+    # With registrar's case_sensitive 1, the user keeps its case: {s.tolower} goes. A realm_prefix is not served here.
     try:
         user = KSR.pv.gete("$(tu{uri.user}{s.unescape.user}{s.tolower})")
         domain = ONLINE_DOMAIN or KSR.pv.gete("$(tu{uri.host}{s.tolower})")
         aor = KSR.pv.gete("$tu")
     except UnicodeDecodeError:
-        return  # Not in Python's reach: kamonline adds and removes the user.
+        return  # Python cannot hold this user: kamonline adds and removes them.
     if not user or not domain:
         return
     if KSR.registrar.registered_uri(ONLINE_TABLE, aor) < 0:
@@ -40,9 +41,10 @@ def online_expired():
     if not user or KSR.pv.gete("$ulc(exp=>domain)") != ONLINE_TABLE:
         return
     escaped = "".join("%%%02x" % ord(char) if char in "%@:[]" else char for char in user)
-    KSR.registrar.reg_fetch_contacts(ONLINE_TABLE, "sip:" + escaped + "@" + domain, "online_left")
+    aor = "sip:" + escaped + "@" + domain
     # The contact is still there: 1 says it is the last.
-    if KSR.pv.gete("$ulc(online_left=>count)") == 1:
+    if (KSR.registrar.reg_fetch_contacts(ONLINE_TABLE, aor, "online_left") > 0
+            and KSR.pv.gete("$ulc(online_left=>count)") == 1):
         online_store("SREM", domain, user)
 
 

@@ -11,10 +11,7 @@ fn who_registers_through_a_reply_route_is_on_the_board() {
         behind.address()
     );
     let site = KamailioCfg::many_domains()
-        .replace(
-            "\tif (save(\"location\")) route(ONLINE); else {\n\t\tsl_reply_error();\n\t}\n",
-            &relay,
-        )
+        .saving(&relay)
         .last(
             "onreply_route[REGISTERED] {\n\
              \tif (status =~ \"^2\") {\n\t\tsave(\"location\");\n\t\troute(ONLINE);\n\t}\n}",

@@ -3,8 +3,6 @@
 use super::site::KamailioCfg;
 use crate::lab::until;
 
-const SAVE: &str = "\tif (save(\"location\")) route(ONLINE); else {\n\t\tsl_reply_error();\n\t}\n";
-
 /// A kamailio.cfg, an AoR as its phone sends it, and its user on the board.
 pub struct Shape {
     pub cfg: KamailioCfg,
@@ -42,9 +40,8 @@ impl Shape {
         self.with(|cfg| cfg.ahead(lines))
     }
 
-    /// Instead of the lines that save.
     fn saving(self, lines: &str) -> Self {
-        self.with(|cfg| cfg.replace(SAVE, &format!("{lines}\n")))
+        self.with(|cfg| cfg.saving(lines))
     }
 
     pub fn phone(mut self, aor: &'static str, set: &'static str, user: &'static str) -> Self {
@@ -128,6 +125,8 @@ shapes! {
         .ahead(r#"modparam("registrar", "case_sensitive", 1)"#)
         .phone("Alice@Voip.CA", "ONLINE:voip.ca", "Alice");
     not_case_sensitive: many_domains().phone("Alice%20B@Voip.CA", "ONLINE:voip.ca", "alice b");
+    a_user_with_an_at: many_domains().phone("x%40y@voip.ca", "ONLINE:voip.ca", "x@y");
+    a_user_with_an_at_and_one_domain: one_domain().phone("x%40y@voip.ca", "ONLINE:voip.ca", "x@y");
     use_expired_contacts: many_domains()
         .ahead(r#"modparam("registrar", "use_expired_contacts", 1)"#);
 

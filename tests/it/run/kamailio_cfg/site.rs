@@ -72,6 +72,15 @@ impl KamailioCfg {
         self
     }
 
+    /// Lines instead of those that save and call the fragment.
+    pub fn saving(mut self, lines: &str) -> Self {
+        let call = "\tif (save(\"location\")) route(ONLINE); else {\n";
+        let (before, rest) = self.text.split_once(call).unwrap();
+        let (_, after) = rest.split_once("\t}\n").unwrap();
+        self.text = [before, lines, "\n", after].concat();
+        self
+    }
+
     /// Lines at the top of the file.
     pub fn first(mut self, lines: &str) -> Self {
         self.text = self

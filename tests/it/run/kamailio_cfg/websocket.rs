@@ -12,12 +12,14 @@ const HANDSHAKE: &str = r#"
 event_route[xhttp:request] {
 	route(ONLINE_RPC);
 	if ($hdr(Upgrade) =~ "websocket" && $hdr(Connection) =~ "Upgrade" && ws_handle_handshake()) exit;
-	xhttp_reply("404", "Not Found", "text/plain", "of the site\n");
+	xhttp_reply("200", "OK", "text/plain", "of the site\n");
 }
 "#;
 
 fn cfg() -> KamailioCfg {
     without_its_event_route(KamailioCfg::many_domains())
+        // Or the stock file of 6.0, which loads dlgs, logs an error at "101 Switching Protocols".
+        .first("http_reply_parse=yes")
         .ahead("loadmodule \"websocket.so\"")
         .last(HANDSHAKE)
 }
