@@ -173,9 +173,8 @@ impl<'a, Id: Copy> Write<'a, Id> {
             let members = command.members.iter();
             members.map(|(id, _)| (*id, command.fate))
         });
-        let is_unanswered = |command: &&Command<Id>| {
-            command.is_unanswered || command.fate == Fate::Unconfirmed
-        };
+        let is_unanswered =
+            |command: &&Command<Id>| command.is_unanswered || command.fate == Fate::Unconfirmed;
         let unanswered = self.commands.iter().filter(is_unanswered);
         let unanswered = unanswered.flat_map(|command| command.members);
         Written {

@@ -5,5 +5,4 @@ mod environment;
 mod generate;
 mod image;
 mod package;
-mod stock;
 mod systemd;
