@@ -5,5 +5,6 @@ mod environment;
 mod generate;
 mod image;
 mod package;
+mod release;
 mod stock;
 mod systemd;
