@@ -5,4 +5,5 @@ mod environment;
 mod generate;
 mod image;
 mod package;
+mod release;
 mod systemd;
