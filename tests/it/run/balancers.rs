@@ -44,9 +44,9 @@ fn of_several_registrars_behind_one_address_none_is_believed_alone() {
         }
         assert_eq!(redis.calls("srem"), 0);
         // Each by its own address, they are believed.
-        let urls = registrars.iter().map(Kamailio::rpc_url);
-        let urls: Vec<_> = urls.collect();
-        run(&urls.join(","), &redis, &[]).expect(0);
+        let urls: Vec<_> = registrars.iter().map(Kamailio::rpc_url).collect();
+        let others = urls[1..].iter().flat_map(|url| ["--kamailio", url]);
+        run(&urls[0], &redis, &others.collect::<Vec<_>>()).expect(0);
         assert_eq!(redis.members(KEY).len(), 2 * count);
     }
 }
