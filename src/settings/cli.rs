@@ -140,6 +140,14 @@ pub struct Cli {
     #[arg(help_heading = REDIS, long, value_name = "PREFIX", default_value = "ONLINE:")]
     pub prefix: String,
 
+    /// Key that tells readers of the sets when they were last right
+    ///
+    /// A run that ends in sync, or did all that was to be done, sets it to a JSON object: checked_at, checked_at_seconds, domains,
+    /// online. Other runs leave it as it is; so does one that finds missing users without --add-missing. The Redis user needs
+    /// +set and access to the key.
+    #[arg(help_heading = REDIS, long, value_name = "KEY")]
+    pub checked_key: Option<String>,
+
     /// Only domains that this matches whole; repeatable [default: all]
     ///
     /// Without regard to case. Sets of other domains are neither read nor changed.

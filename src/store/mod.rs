@@ -104,6 +104,16 @@ impl<'a> Store<'a> {
         })
     }
 
+    /// Writes a key that is none of the sets.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Failure> {
+        self.retrying(|pipeline| {
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg(value);
+            pipeline.send(vec![set])?;
+            pipeline.receive(Connection::reply).map(drop)
+        })
+    }
+
     /// Removes or adds members, as long as it `may_go_on`. It says what was done also when it fails half way; doing it
     /// again does no harm.
     pub fn write<Id: Copy>(

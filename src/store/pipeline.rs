@@ -70,7 +70,11 @@ impl<'a> Pipeline<'a> {
     }
 
     pub fn to_cluster(servers: &'a Servers, reach: Reach) -> std::result::Result<Self, PeerError> {
-        let slots = cluster::slots(servers).map_err(|error| Peer::Configured.error(error))?;
+        let slots = cluster::slots(servers).map_err(|error| match error.is_failing_over() {
+            // They answer: it is the cluster as a whole that is waited for.
+            true => Peer::Discovered(None).error(error),
+            false => Peer::Configured.error(error),
+        })?;
         let mut pipeline = Self::new(servers);
         let masters = slots.masters.len();
         pipeline.slots = Some((slots, vec![None; masters]));

@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod balancer;
+mod browser;
 mod certificates;
 mod cluster;
 mod kamailio;
@@ -22,6 +23,7 @@ mod sip;
 mod stub;
 
 pub use balancer::Balancer;
+pub use browser::Browser;
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;
 pub use kamailio::Kamailio;

@@ -2,6 +2,7 @@
 
 mod balancers;
 mod board;
+mod checked_key;
 mod deaf;
 mod excluded;
 mod guard;
