@@ -4,6 +4,7 @@ mod balancers;
 mod board;
 mod checked_key;
 mod deaf;
+mod default_domain;
 mod excluded;
 mod guard;
 mod kamailio_cfg;
