@@ -17,13 +17,14 @@ complete -c kamonline -l redis-cert -d 'Certificate to show to a Redis that dema
 complete -c kamonline -l redis-key -d 'Key of that certificate' -r -F
 complete -c kamonline -l redis-password-file -d 'Password for Redis, of the ACL user in the URL if there is one' -r -F
 complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
+complete -c kamonline -l checked-key -d 'Key that tells readers of the sets when they were last right' -r
 complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r
 complete -c kamonline -l exclude-domain -d 'Not the domains that this matches whole; repeatable' -r
 complete -c kamonline -l exclude-user -d 'Leave alone the users whom this matches whole; repeatable' -r
 complete -c kamonline -l default-domain -d 'Domain of every AoR, for registrars with use_domain 0' -r
 complete -c kamonline -l max-removal -d 'Most removals: a count, or a share of members' -r
 complete -c kamonline -l min-uptime -d 'Remove nobody before each Kamailio has been up so long' -r
-complete -c kamonline -l settle -d 'Wait between the last removal and the second look' -r
+complete -c kamonline -l settle -d 'Wait between two looks at the registrars' -r
 complete -c kamonline -l timeout -d 'Longest wait for a server' -r
 complete -c kamonline -l retries -d 'Retries after a refused or broken connection' -r
 complete -c kamonline -l format -d 'Form of the report on standard output' -r -f -a "text\t''
@@ -39,7 +40,7 @@ complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no
 complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'
 complete -c kamonline -l add-missing -d 'Also add the users who are registered and in no set'
 complete -c kamonline -l keep-stale -d 'With --add-missing: remove nobody, only report the stale'
-complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody, or no member of any set'
+complete -c kamonline -l allow-empty -d 'Accept that Kamailio reports nobody in scope, or no member of any set'
 complete -c kamonline -s q -l quiet -d 'Say nothing when all is in sync'
 complete -c kamonline -s v -l verbose -d 'Show every domain, and every user of those with a discrepancy'
 complete -c kamonline -s h -l help -d 'Print help (see more with \'--help\')'

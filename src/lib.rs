@@ -13,38 +13,47 @@
 //!
 //! # A run, in [`mod@run`]
 //!
+//! *Prepare*, in which nothing is changed (`run/prepare.rs`):
+//!
 //! 1. [`store`] reads the sets from Redis (R).
-//! 2. `run/ask.rs` has every registrar of [`kamailio`] print its dump (D1). It is proved whole, and a
+//! 2. The first look: every registrar of [`kamailio`] prints its dump (D1). It is proved whole, and a
 //!    [`matching::DumpMatcher`] matches its AoRs with the sets.
 //! 3. [`matching::Plan`] says who is stale (R - D1) and who is missing (D1 - R).
-//! 4. [`run::Guard`] refuses a plan that looks like a broken source or a wrong setting.
-//! 5. `run/apply.rs` removes the stale and adds the missing.
-//! 6. `run/second_look.rs` asks again (D2); `run/apply.rs` puts back who is in D2, or everyone when it cannot confirm.
+//! 4. [`run::Guard`] refuses a plan that looks like a broken source or a wrong setting. A dry run ends here.
+//! 5. The second look (D2), if somebody would be removed: who is in D2 is not stale. Looks that do not agree about the
+//!    source refuse the plan (`run/doubt.rs`).
+//!
+//! *Carry out*, in which who may be off the board is known at every step (`run/carry_out.rs`):
+//!
+//! 6. Remove the stale.
+//! 7. The last look (D3): put back who is in D3, or everyone when it is in doubt.
+//! 8. Add the missing.
 //!
 //! # Threads
 //!
-//! - main: waits for the end of the run, or for a signal ([`mod@run`])
+//! - main: waits for the end of the run, or for a signal ([`run::run_until_signal`])
 //! - the signals: hands each to main ([`run::Stop`])
-//! - the run: every step; a signal before the first write leaves it where it is ([`mod@run`])
+//! - the run: every step; a signal before the first write abandons it
 //! - one for each of several registrars: all are asked at the same time ([`kamailio::each`])
 //! - one for each dump: matches AoRs while Kamailio prints further ones ([`matching::DumpMatcher`])
-//! - one for the connection to Redis: only it sends to Redis; the next replies are under way meanwhile (`store::pipeline`)
-//! - one for each connect to Redis: it can be given up at its deadline (`store::deadline`)
-//! - the second look: it can be given up when a signal comes (`run/second_look.rs`)
+//! - one of reqwest's for each registrar: its sockets; and one more, while a name is resolved
+//! - the last look: a signal abandons it (`run/carry_out.rs`)
 //! - two for the spinner, on a terminal ([`run::Progress`])
+//!
+//! With one registrar five are there while it prints, with three twelve.
 //!
 //! # Words
 //!
 //! - AoR: address of record, `100@abc.voip.ca`: who can be called (RFC 3261); its user and its domain
-//! - registrar: a Kamailio that keeps who is registered; usrloc table: where it keeps them, `location`
-//! - contact: one phone of an AoR
-//! - dump: what `ul.dump` prints of all tables; visitor: what takes in a dump
+//! - registrar: a Kamailio that keeps who is registered, in usrloc tables (`location`); contact: one phone of an AoR
+//! - dump: what `ul.dump` prints of all tables; look: a dump of every registrar, and for how long each has been up
 //! - set: `ONLINE:DOMAIN` in Redis; key: its name; member: a user in it, as kamailio.cfg wrote them
-//! - online: registered, with any registrar
+//! - online: registered, with any registrar; scope: the domains that a run may read and change
 //! - stale: a member who is not online; missing: a user who is online and no member
-//! - removed, restored: a stale member taken off, and put back by the second look; rolled back: everyone put back
-//! - scope: the domains that a run may read and change
-//! - settle: the wait between the last removal and the second look
+//! - another form: a member who is not online as they stand, and is under another reading; left alone
+//! - returned: stale at the first look, online at the second; removed; restored: put back, as the last look shows them
+//! - rolled back: everyone put back; off: removed, perhaps not back, and should be
+//! - settle: the wait before the second look and before the last one
 
 pub mod failure;
 pub mod kamailio;

@@ -1,6 +1,7 @@
 //! Names from outside as they may be printed: a phone chooses its user name, so it may hold anything.
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The bytes that are shown of one text: a name in a SIP message may have 64 KiB.
 const MOST_SHOWN: usize = 1 << 10;
@@ -80,9 +81,24 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A clock before 1970 or after 9999 is shown as the nearest time that has four digits for its year.
+pub fn rfc3339(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since.min(LAST)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_is_shown_as_near_as_four_digits_go() {
+        let before = UNIX_EPOCH - Duration::from_secs(86_400 * 365 * 100);
+        let after = UNIX_EPOCH + Duration::from_secs(400_000_000_000);
+        assert_eq!(rfc3339(before), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(after), "9999-12-31T23:59:59Z");
+    }
 
     #[test]
     fn a_url_is_shown_without_its_secrets() {

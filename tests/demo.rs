@@ -90,7 +90,10 @@ fn one_redis() {
     set(ABC, &["100", "102"]);
     set(XYZ, &["200", "201"]);
 
-    story.end("kamonline --help shows the rest, crontab.example runs it every ten minutes.");
+    story.end(
+        "kamonline --help shows the rest, crontab.example runs it every ten minutes. Your own sets as a web page:\n\
+         sudo apt install php-cli php-redis && php -S 127.0.0.1:8080 contrib/board/index.php",
+    );
 }
 
 /// Their sets lie on all three masters, those of the first three each on another.

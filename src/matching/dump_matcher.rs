@@ -9,6 +9,7 @@ use super::dump::{DumpItem, DumpVisitor};
 use super::scope::Rules;
 use super::{Aors, Batch, Matches, Missing, Sets, bounded};
 use crate::failure::Failure;
+use crate::peer::limits::TABLES;
 use crate::text::Escaped;
 
 /// How many users are looked up together, and how many such batches may wait.
@@ -117,6 +118,12 @@ impl DumpVisitor for DumpMatcher<'_> {
                 let wanted = &self.rules.tables;
                 self.counts =
                     wanted.is_empty() || wanted.iter().any(|table| table.as_bytes() == name);
+                if self.tables.len() == TABLES {
+                    return Err(
+                        Failure::new(format!("it has more than {TABLES} usrloc tables"))
+                            .hint(TOO_LARGE),
+                    );
+                }
                 self.tables.push(name.to_vec());
                 Ok(())
             }

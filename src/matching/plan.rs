@@ -106,6 +106,9 @@ impl Plan {
                 .stale
                 .sort_unstable_by_key(|member| sets.member(*member));
             entry
+                .other_forms
+                .sort_unstable_by_key(|other| sets.member(other.member));
+            entry
                 .missing
                 .sort_unstable_by_key(|user| matches.missing.user(*user));
         }

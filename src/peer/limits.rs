@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The bytes of a file that an option names: the roots of a whole system take 250 KB.
+pub const FILE_BYTES: u64 = 1 << 20;
+
 /// The pause before the first further try, which `--help` tells. The next ones are twice as long each.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two tries, which `--help` tells: a cluster needs seconds for another master.
@@ -43,6 +46,8 @@ pub const READING: u32 = 20;
 pub const CONNECT_TENTHS: u32 = 9;
 /// The bytes before the dump on a page of xhttp_rpc: its menus take about 3 KiB.
 pub const PREFACE_BYTES: usize = 64 << 10;
+/// The usrloc tables of one dump: a site has a few.
+pub const TABLES: usize = 100;
 /// The bytes of one AoR on such a page: it comes in a SIP message, of 64 KiB at most.
 pub const PIECE_BYTES: usize = 64 << 10;
 /// The bytes of a dump over JSON-RPC: a million AoRs take about 100 MB here, and Kamailio some twenty minutes.

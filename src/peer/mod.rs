@@ -1,6 +1,7 @@
 //! What both servers share: deadlines and further tries, TLS, passwords, and every bound on what a server can make us keep.
 
 mod deadlines;
+pub mod file;
 pub mod limits;
 mod password;
 pub mod tls;

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::file;
 use crate::failure::Failure;
 
 /// Never shown.
@@ -17,15 +18,16 @@ pub struct Password {
 
 impl Password {
     /// Without a byte order mark, and without the line's end: LF, CR LF or CR.
-    pub fn read(option: &str, file: &Path) -> Result<Self, Failure> {
+    pub fn read(option: &str, path: &Path) -> Result<Self, Failure> {
         let unusable =
-            |why: &dyn Display| Failure::usage(format!("{option} {}: {why}", file.display()));
-        let text = fs::read_to_string(file).map_err(|error| match error.kind() {
+            |why: &dyn Display| Failure::usage(format!("{option} {}: {why}", path.display()));
+        let text = file::read(path).map_err(|error| match error.kind() {
             // Its name is not told: it may be the password itself.
             ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
                 .hint("give the name of a file whose first line is the password"),
             _ => unusable(&error),
         })?;
+        let text = String::from_utf8(text).map_err(|_| unusable(&"it is not UTF-8"))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let first = text.split(['\n', '\r']).next().unwrap_or_default();
         if first.is_empty() {
@@ -33,7 +35,7 @@ impl Password {
         }
         Ok(Self {
             text: first.to_owned(),
-            warning: warning_of_readers(option, file),
+            warning: warning_of_readers(option, path),
         })
     }
 

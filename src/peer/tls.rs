@@ -89,7 +89,7 @@ impl Options<'_> {
     }
 
     fn pem(&self, option: &str, file: &Path) -> Result<Vec<u8>, Failure> {
-        std::fs::read(file).map_err(|error| self.unusable(option, file, &error.to_string()))
+        super::file::read(file).map_err(|error| self.unusable(option, file, &error.to_string()))
     }
 
     /// At least one. The errors of the PEM reader may quote the file, so they are not shown.

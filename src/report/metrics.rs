@@ -2,13 +2,14 @@
 //! whole or not at all, also after a failure.
 
 use std::fmt::Write as _;
-use std::fs::{self, Permissions};
+use std::fs::Permissions;
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use crate::failure::Failure;
+use crate::peer::file;
 use crate::run::{Answer, Notice, Outcome, Verdict};
 use crate::text::without_number;
 
@@ -163,14 +164,10 @@ fn ended(outcome: &Outcome) -> String {
 }
 
 /// The last success that the file of an earlier run tells of.
-fn success_in(file: &Path) -> io::Result<String> {
-    let old = match fs::metadata(file) {
+fn success_in(path: &Path) -> io::Result<String> {
+    let old = match file::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        // Since the run began: a FIFO would be waited for.
-        Ok(data) if !data.is_file() => {
-            return Err(io::Error::other("that is no regular file any more"));
-        }
-        _ => fs::read(file)?,
+        old => old?,
     };
     let old = String::from_utf8_lossy(&old);
     let value = |line: &str| Some(line.strip_prefix(LAST_SUCCESS)?.trim().to_owned());

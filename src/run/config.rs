@@ -28,6 +28,8 @@ pub struct Config {
     pub missing: MissingUsers,
     /// How long after the last removal the registrars are asked again.
     pub settle: Duration,
+    /// The key in Redis that tells when a run last left the sets right.
+    pub checked_key: Option<String>,
     /// Where the run's metrics go.
     pub metrics_file: Option<PathBuf>,
     /// Of the settings themselves.

@@ -36,9 +36,11 @@ impl Look {
             dumps: Vec::new(),
             warnings: Vec::new(),
         };
+        // When nobody is left who knows their users, none of them is told as dead.
+        let others_suffice = heard.iter().any(|(_, dump, ..)| dump.is_ok());
         for (url, dump, is_dead, came) in heard {
             let heard = match dump {
-                Err(_) if is_dead => Heard::Dead,
+                Err(_) if is_dead && others_suffice => Heard::Dead,
                 Err(failure) => Heard::Silent(Some(failure)),
                 Ok(dump) => {
                     let (aors, unusable) = (dump.output.aors, dump.output.unusable);

@@ -3,6 +3,7 @@
 mod answer;
 mod carry_out;
 mod changes;
+mod checked;
 mod config;
 mod doubt;
 mod findings;
@@ -99,6 +100,11 @@ pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
         carrier.carry_out(changes)
     });
     outcome.failure = ended.err();
+    if let (Some(key), Some(plan)) = (&config.checked_key, outcome.left_right()) {
+        outcome
+            .warnings
+            .extend(checked::write(&mut store, key, &plan).err());
+    }
     outcome.warnings.append(&mut store.warnings);
     outcome.duration = started.elapsed();
     outcome

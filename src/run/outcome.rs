@@ -120,6 +120,15 @@ impl Outcome {
         }
     }
 
+    /// The plan of a run after which the sets are right.
+    pub fn left_right(&self) -> Option<Arc<Plan>> {
+        let is_right = matches!(self.verdict(), Verdict::InSync | Verdict::Changed);
+        let nobody_off = self.off.is_empty();
+        self.plan
+            .clone()
+            .filter(|_| is_right && nobody_off && !self.dry_run)
+    }
+
     /// Whatever ended the run, it has failed when somebody may be off the board.
     pub fn exit(&self, mode: Mode) -> Exit {
         match (&self.failure, mode) {

@@ -17,9 +17,9 @@ use crate::text::without_secrets;
 
 /// Make the Redis sets of who is online say what Kamailio knows
 ///
-/// Reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and removes the users who are gone. Then it
-/// asks once more, and puts back who has registered meanwhile. Unless every registrar's answer is proved whole, nobody is
-/// removed.
+/// Reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and asks again a moment later. It removes the
+/// users who are gone by both answers, asks a last time, and puts back who has registered meanwhile. Unless every
+/// registrar's answer is proved whole, nobody is removed.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -140,6 +140,14 @@ pub struct Cli {
     #[arg(help_heading = REDIS, long, value_name = "PREFIX", default_value = "ONLINE:")]
     pub prefix: String,
 
+    /// Key that tells readers of the sets when they were last right
+    ///
+    /// A run that ends in sync, or did all that was to be done, sets it to a JSON object: checked_at, checked_at_seconds, domains,
+    /// online. Other runs leave it as it is; so does one that finds missing users without --add-missing. The Redis user needs
+    /// +set and access to the key.
+    #[arg(help_heading = REDIS, long, value_name = "KEY")]
+    pub checked_key: Option<String>,
+
     /// Only domains that this matches whole; repeatable [default: all]
     ///
     /// Without regard to case. Sets of other domains are neither read nor changed.
@@ -173,7 +181,8 @@ pub struct Cli {
 
     /// Show what would be done, and change no set
     ///
-    /// The guard (--max-removal, --allow-empty, --min-uptime) refuses in a dry run too.
+    /// The guard (--max-removal, --allow-empty, --min-uptime) refuses in a dry run too. A dry run looks once: a run may still
+    /// refuse at its second look.
     #[arg(help_heading = RUN, short = 'n', long)]
     pub dry_run: bool,
 
@@ -203,7 +212,7 @@ pub struct Cli {
     #[arg(help_heading = RUN, long, value_name = "N|N%", default_value = "50%")]
     pub max_removal: String,
 
-    /// Accept that Kamailio reports nobody, or no member of any set
+    /// Accept that Kamailio reports nobody in scope, or no member of any set
     ///
     /// Without it, both are refused while the sets have members: a Kamailio that was just restarted knows nobody yet; and Redis
     /// and Kamailio have nobody in common when --prefix or the registrar is wrong, or members are written in another form.
@@ -212,14 +221,15 @@ pub struct Cli {
 
     /// Remove nobody before each Kamailio has been up so long
     ///
-    /// As 30s, 2m; 0s does not ask. It must be longer than Kamailio takes to load its users: until then its dump lacks some of
-    /// them. kamonline asks only when it would remove somebody.
+    /// As 30s, 2m. It must be longer than Kamailio takes to load its users: until then its dump lacks some of them. kamonline
+    /// asks only when it would remove somebody. 0s believes any age, and a Kamailio that does not tell it.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub min_uptime: Duration,
 
-    /// Wait between the last removal and the second look
+    /// Wait between two looks at the registrars
     ///
-    /// As 500ms, 1s, 1m. Only a run that removed somebody waits. What the second look does not confirm is put back.
+    /// As 500ms, 1s, 1m. Only a run that would remove somebody waits: before the second look, which must agree with the first,
+    /// and after the removal, 200 ms at least, before the last look, which puts back who has registered meanwhile.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
@@ -288,7 +298,7 @@ the command line). Lists are split at every comma.
 
 Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
 (--max-removal, --allow-empty, --min-uptime), 4 discrepancy (--dry-run
---exit-code), 128 + n stopped by signal n: who was removed is back.
+--exit-code), 128 + n stopped by signal n: nobody is off the board.
 
 Examples:
   kamonline --dry-run                        show who would be removed

@@ -31,6 +31,14 @@ impl Cli {
                     .hint("name each registrar: repeat --kamailio"),
             );
         }
+        if let Some(key) = &cli.checked_key
+            && key.starts_with(&cli.prefix)
+        {
+            return Err(Failure::usage(format!(
+                "--checked-key {key}: it begins with --prefix, and would be taken for a domain"
+            ))
+            .hint("name another key: kamonline:checked"));
+        }
         let deadlines = Deadlines {
             timeout: cli.timeout,
             retries: cli.retries,
@@ -162,6 +170,7 @@ impl Cli {
                 MissingUsers::Leave
             },
             settle: cli.settle,
+            checked_key: cli.checked_key,
             metrics_file: cli.metrics_file.map(metrics_file).transpose()?,
             warnings,
         })

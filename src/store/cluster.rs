@@ -2,9 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
-use super::servers::{Place, Server, Servers};
+use super::reply::Reply;
+use super::server::{Place, Server};
+use super::servers::Servers;
 
 const SLOTS: usize = 16_384;
 
@@ -126,7 +128,7 @@ fn slot(key: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::servers::Login;
+    use crate::store::server::Login;
 
     fn seed() -> Server {
         Server {

@@ -8,84 +8,29 @@
 //! - tells none of the replies of a pipeline in which one is refused;
 //! - gives the first address of a host all the time;
 //! - drops the words with which a login is refused.
-//!
-//! Members are shown where they lie in the buffer: a `Vec` for each took a tenth of a run with a million users.
 
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::time::Duration;
 
-use memchr::memchr;
 use redis::Cmd;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error::{Error, Result};
-use crate::peer::limits::{NAMES, NESTING, REPLY_BYTES, TEXT_BYTES, VALUE_BYTES, WORDS_BYTES};
-
-/// How much is read at once.
-const CHUNK: usize = 64 << 10;
-
-/// Where one server listens.
-#[derive(Clone, Debug)]
-pub enum Address {
-    Ip(SocketAddr),
-    Socket(PathBuf),
-}
-
-/// The TLS configuration, and the name that the server's certificate must be for.
-pub type TlsName<'a> = (Arc<ClientConfig>, &'a str);
+use super::reply::{Replies, Reply, Visit};
+use super::socket::{Address, Stream, TlsName};
+use crate::peer::limits::{REPLY_BYTES, VALUE_BYTES};
 
 /// A connection to one server. When it is dropped with a command unanswered it is reset, so that nothing of it is still
 /// sent.
 pub struct Connection {
-    stream: Stream,
-    /// What came and is not read yet lies between `start` and `end`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// How many bytes the present reply may still take.
-    left: usize,
+    replies: Replies<Stream>,
     timeout: Duration,
     unanswered: usize,
 }
 
-/// What Redis answers. An error that it sends is an [`Error::Refused`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    Text(Vec<u8>),
-    Number(i64),
-    Nil,
-    List(Vec<Reply>),
-}
-
-type Visit<'a> = &'a mut dyn FnMut(&[u8]) -> Result<()>;
-
 impl Connection {
     pub fn open(address: &Address, tls: Option<TlsName>, timeout: Duration) -> Result<Self> {
-        let socket = Timed {
-            socket: connected(address, timeout)?,
-            until: Instant::now(),
-        };
-        let stream = match tls {
-            None => Stream::Plain(socket),
-            Some((config, name)) => {
-                let name = ServerName::try_from(name.to_owned())
-                    .map_err(|error| Error::Other(error.to_string()))?;
-                let client = ClientConnection::new(config, name).map_err(Error::Tls)?;
-                Stream::Tls(Box::new(StreamOwned::new(client, socket)))
-            }
-        };
         Ok(Self {
-            stream,
-            buffer: vec![0; CHUNK],
-            start: 0,
-            end: 0,
-            left: 0,
+            replies: Replies::new(Stream::connect(address, tls, timeout)?),
             timeout,
             unanswered: 0,
         })
@@ -103,16 +48,16 @@ impl Connection {
             command.write_packed_command(&mut packed);
             self.unanswered += 1;
         }
-        self.stream.socket().until = Instant::now() + self.timeout;
-        let sent = self.stream.write_all(&packed);
-        let Err(error) = sent.and_then(|()| self.stream.flush()) else {
+        let stream = &mut self.replies.stream;
+        stream.end_in(self.timeout);
+        let Err(error) = stream.write_all(&packed).and_then(|()| stream.flush()) else {
             return Ok(());
         };
         let error = Error::from(error);
         if !error.is_broken() {
             return Err(error);
         }
-        if let Some(alert) = self.stream.alert() {
+        if let Some(alert) = stream.alert() {
             return Err(Error::Tls(alert));
         }
         match self.reply() {
@@ -127,316 +72,39 @@ impl Connection {
     }
 
     pub fn reply(&mut self) -> Result<Reply> {
-        self.replied(VALUE_BYTES, |connection| connection.value(0))
+        self.replied(VALUE_BYTES, Replies::value)
     }
 
     /// A reply that lists members, as SMEMBERS has it.
     pub fn members(&mut self, visit: Visit) -> Result<()> {
-        self.replied(REPLY_BYTES, |connection| connection.list_of_texts(visit))
+        self.replied(REPLY_BYTES, |replies| replies.list_of_texts(visit))
     }
 
     /// A reply of SCAN or SSCAN: its next cursor.
     pub fn page(&mut self, visit: Visit) -> Result<u64> {
-        self.replied(REPLY_BYTES, |connection| {
-            if connection.list()? != 2 {
-                return Err(Error::Foreign);
-            }
-            let cursor = connection.text()?;
-            let cursor = std::str::from_utf8(&connection.buffer[cursor]).ok();
-            let cursor = cursor.and_then(|cursor| cursor.parse().ok());
-            connection.list_of_texts(visit)?;
-            cursor.ok_or(Error::Foreign)
-        })
+        self.replied(REPLY_BYTES, |replies| replies.page(visit))
     }
 
     /// Reads one reply. One that is not read to its end leaves its command unanswered.
     fn replied<T>(
         &mut self,
         most_bytes: usize,
-        read: impl FnOnce(&mut Self) -> Result<T>,
+        read: impl FnOnce(&mut Replies<Stream>) -> Result<T>,
     ) -> Result<T> {
-        self.left = most_bytes;
-        self.stream.socket().until = Instant::now() + self.timeout;
-        let reply = read(self);
+        self.replies.begin(most_bytes);
+        self.replies.stream.end_in(self.timeout);
+        let reply = read(&mut self.replies);
         if matches!(reply, Ok(_) | Err(Error::Refused(..))) {
             self.unanswered = self.unanswered.saturating_sub(1);
         }
         reply
-    }
-
-    fn value(&mut self, depth: usize) -> Result<Reply> {
-        // What a list takes in memory for each of its elements.
-        self.take(size_of::<Reply>())?;
-        let (kind, line) = self.line()?;
-        match kind {
-            b'+' => Ok(Reply::Text(self.buffer[line].to_vec())),
-            b'-' if depth == 0 => Err(Error::refused(&self.buffer[line])),
-            b':' => Ok(Reply::Number(self.number(line)?)),
-            b'$' | b'*' => match (self.number(line)?, kind) {
-                (-1, _) => Ok(Reply::Nil),
-                (length @ 0.., b'$') if length as usize <= TEXT_BYTES => {
-                    let text = self.bytes(length as usize)?;
-                    Ok(Reply::Text(self.buffer[text].to_vec()))
-                }
-                (0.., b'$') => Err(Error::ReplyTooLarge),
-                (count @ 0.., _) if depth < NESTING => {
-                    let values = (0..count).map(|_| self.value(depth + 1));
-                    Ok(Reply::List(values.collect::<Result<_>>()?))
-                }
-                _ => Err(Error::Foreign),
-            },
-            _ => Err(Error::Foreign),
-        }
-    }
-
-    fn list_of_texts(&mut self, visit: Visit) -> Result<()> {
-        let count = self.list()?;
-        if count > NAMES as u64 {
-            return Err(Error::ReplyTooLarge);
-        }
-        for _ in 0..count {
-            let text = self.text()?;
-            visit(&self.buffer[text])?;
-        }
-        Ok(())
-    }
-
-    /// The head of a list: how many elements follow.
-    fn list(&mut self) -> Result<u64> {
-        match self.line()? {
-            (b'*', line) => self.number(line)?.try_into().map_err(|_| Error::Foreign),
-            (b'-', line) => Err(Error::refused(&self.buffer[line])),
-            _ => Err(Error::Foreign),
-        }
-    }
-
-    fn text(&mut self) -> Result<Range<usize>> {
-        let (b'$', line) = self.line()? else {
-            return Err(Error::Foreign);
-        };
-        let length = self.number(line)?.try_into().map_err(|_| Error::Foreign)?;
-        self.bytes(length)
-    }
-
-    fn number(&self, line: Range<usize>) -> Result<i64> {
-        let text = std::str::from_utf8(&self.buffer[line]).ok();
-        text.and_then(|text| text.parse().ok())
-            .ok_or(Error::Foreign)
-    }
-
-    /// So many bytes and the end of a line. Where they lie holds until more is read.
-    fn bytes(&mut self, length: usize) -> Result<Range<usize>> {
-        self.take(length)?;
-        while self.end - self.start < length + 2 {
-            self.fill()?;
-        }
-        let text = self.start..self.start + length;
-        self.start = text.end + 2;
-        match &self.buffer[text.end..self.start] {
-            b"\r\n" => Ok(text),
-            _ => Err(Error::Foreign),
-        }
-    }
-
-    /// The first byte of a line, and where the rest of it lies. Of a long line only the start is kept.
-    fn line(&mut self) -> Result<(u8, Range<usize>)> {
-        let mut searched = 0;
-        loop {
-            let unread = &self.buffer[self.start..self.end];
-            if unread.first().is_some_and(|kind| !b"+-:$*".contains(kind)) {
-                return Err(Error::Foreign);
-            }
-            if let Some(end) = memchr(b'\n', &unread[searched..]) {
-                let (start, end) = (self.start, self.start + searched + end);
-                self.start = end + 1;
-                self.take(end + 1 - start)?;
-                return match &self.buffer[start..end] {
-                    [kind, .., b'\r'] => Ok((*kind, start + 1..end - 1)),
-                    _ => Err(Error::Foreign),
-                };
-            }
-            if unread.len() > 2 * WORDS_BYTES {
-                let last = unread[unread.len() - 1];
-                self.take(unread.len() - WORDS_BYTES)?;
-                self.end = self.start + WORDS_BYTES + 1;
-                self.buffer[self.end - 1] = last;
-            }
-            searched = self.end - self.start;
-            self.fill()?;
-        }
-    }
-
-    /// Bounds the bytes of a reply, before they are kept.
-    fn take(&mut self, bytes: usize) -> Result<()> {
-        self.left = self.left.checked_sub(bytes).ok_or(Error::ReplyTooLarge)?;
-        Ok(())
-    }
-
-    fn fill(&mut self) -> Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.end == 0 && self.buffer.len() > CHUNK {
-            self.buffer = vec![0; CHUNK];
-        } else if self.end > self.buffer.len() / 2 {
-            self.buffer.resize(2 * self.buffer.len(), 0);
-        }
-        match self.stream.read(&mut self.buffer[self.end..])? {
-            0 => Err(Error::Broken("it closed the connection".into())),
-            length => {
-                self.end += length;
-                Ok(())
-            }
-        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.unanswered > 0 {
-            // A socket that does not take it is closed as any other.
-            let _ = self.stream.socket().socket.set_linger(Some(Duration::ZERO));
-        }
-    }
-}
-
-impl Reply {
-    pub fn into_text(self) -> Result<Vec<u8>> {
-        match self {
-            Reply::Text(text) => Ok(text),
-            _ => Err(Error::Foreign),
-        }
-    }
-
-    pub fn into_utf8(self) -> Result<String> {
-        String::from_utf8(self.into_text()?).map_err(|_| Error::Foreign)
-    }
-
-    pub fn into_number<N: TryFrom<i64>>(self) -> Result<N> {
-        match self {
-            Reply::Number(number) => number.try_into().map_err(|_| Error::Foreign),
-            _ => Err(Error::Foreign),
-        }
-    }
-
-    pub fn into_list(self) -> Result<Vec<Reply>> {
-        match self {
-            Reply::List(list) => Ok(list),
-            _ => Err(Error::Foreign),
-        }
-    }
-}
-
-enum Stream {
-    Plain(Timed),
-    Tls(Box<StreamOwned<ClientConnection, Timed>>),
-}
-
-impl Stream {
-    fn socket(&mut self) -> &mut Timed {
-        match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => &mut stream.sock,
-        }
-    }
-
-    /// Why the other side ended TLS. A read of rustls would first try to write, and fail.
-    fn alert(&mut self) -> Option<rustls::Error> {
-        let Stream::Tls(stream) = self else {
-            return None;
-        };
-        let StreamOwned { conn, sock } = &mut **stream;
-        while conn.read_tls(sock).is_ok_and(|length| length > 0) {
-            if let Err(error) = conn.process_new_packets() {
-                return Some(error);
-            }
-        }
-        None
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(socket) => socket.read(buffer),
-            Stream::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(socket) => socket.write(bytes),
-            Stream::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(_) => Ok(()),
-            Stream::Tls(stream) => stream.flush(),
-        }
-    }
-}
-
-/// A socket whose reads and writes end at a deadline. A signal, SIGCONT for one, makes them begin again.
-struct Timed {
-    socket: Socket,
-    until: Instant,
-}
-
-impl Timed {
-    fn by_deadline<T>(
-        &mut self,
-        set_timeout: fn(&Socket, Option<Duration>) -> io::Result<()>,
-        mut transfer: impl FnMut(&mut Socket) -> io::Result<T>,
-    ) -> io::Result<T> {
-        loop {
-            let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            // Less than a microsecond would be no time-out at all.
-            set_timeout(&self.socket, Some(left.max(Duration::from_millis(1))))?;
-            match transfer(&mut self.socket) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
-            }
-        }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.by_deadline(Socket::set_read_timeout, |socket| socket.read(buffer))
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.by_deadline(Socket::set_write_timeout, |socket| socket.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn connected(address: &Address, timeout: Duration) -> Result<Socket> {
-    match address {
-        Address::Ip(address) => {
-            let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
-            socket.connect_timeout(&SockAddr::from(*address), timeout)?;
-            socket.set_tcp_nodelay(true)?;
-            Ok(socket)
-        }
-        Address::Socket(path) => {
-            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            // It bounds the connect, too: a listener whose queue is full is waited for (unix(7)).
-            socket.set_write_timeout(Some(timeout))?;
-            socket.connect(&SockAddr::unix(path)?)?;
-            Ok(socket)
+            self.replies.stream.reset();
         }
     }
 }
@@ -444,9 +112,12 @@ fn connected(address: &Address, timeout: Duration) -> Result<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::limits::{NESTING, WORDS_BYTES};
     use crate::store::error::Refusal;
+    use std::io::{self, Read};
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
+    use std::time::Instant;
 
     /// A connection to a server that sends `says`, a part after the other, each `after` a while, then waits for the end; and
     /// what that server hears.
@@ -569,7 +240,6 @@ mod tests {
             panic!("an error is no reply");
         };
         assert_eq!(words.len(), WORDS_BYTES);
-        assert!(connection.buffer.len() <= 2 * CHUNK);
         assert_eq!(connection.reply().unwrap(), Reply::Text(b"OK".to_vec()));
     }
 

@@ -2,8 +2,9 @@
 
 use redis::Cmd;
 
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
+use super::reply::Reply;
 
 /// A node of a cluster holds so many keys together only when it holds nearly all slots.
 const KEYS: usize = 256;

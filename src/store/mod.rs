@@ -10,9 +10,11 @@ mod explain;
 mod identity;
 mod pipeline;
 mod read;
+mod reply;
 mod sentinel;
+mod server;
 mod servers;
-mod url;
+mod socket;
 mod write;
 
 use std::thread;
@@ -30,7 +32,7 @@ use error::{Error, Peer, PeerError};
 use explain::{explain, warning_of_replica};
 use identity::{Identity, identify};
 use pipeline::{Pipeline, Reach};
-use servers::Server;
+use server::Server;
 pub use servers::{Access, Servers, Topology};
 use write::Write;
 pub use write::{Change, Fate, Verb, Written};
@@ -99,6 +101,16 @@ impl<'a> Store<'a> {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// Writes a key that is none of the sets.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Failure> {
+        self.retrying(|pipeline| {
+            let mut set = redis::cmd("SET");
+            set.arg(key).arg(value);
+            pipeline.send(vec![set])?;
+            pipeline.receive(Connection::reply).map(drop)
         })
     }
 

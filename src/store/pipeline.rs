@@ -8,7 +8,8 @@ use redis::{Arg, Cmd};
 use super::cluster::{self, Slots};
 use super::connection::Connection;
 use super::error::{Error, Peer, PeerError, Refusal, Result};
-use super::servers::{Place, Server, Servers};
+use super::server::{Place, Server};
+use super::servers::Servers;
 use crate::peer::limits::{REDIRECTIONS, SCAN_CALLS};
 
 /// How many batches Redis is given ahead of their replies: it sends the rest of a long reply only after the command
@@ -69,7 +70,11 @@ impl<'a> Pipeline<'a> {
     }
 
     pub fn to_cluster(servers: &'a Servers, reach: Reach) -> std::result::Result<Self, PeerError> {
-        let slots = cluster::slots(servers).map_err(|error| Peer::Configured.error(error))?;
+        let slots = cluster::slots(servers).map_err(|error| match error.is_failing_over() {
+            // They answer: it is the cluster as a whole that is waited for.
+            true => Peer::Discovered(None).error(error),
+            false => Peer::Configured.error(error),
+        })?;
         let mut pipeline = Self::new(servers);
         let masters = slots.masters.len();
         pipeline.slots = Some((slots, vec![None; masters]));

@@ -8,7 +8,7 @@ use redis::Cmd;
 
 use super::error::{Error, Result};
 use super::pipeline::{COMMAND, Pipeline, advanced};
-use super::servers::Place;
+use super::server::Place;
 use crate::matching::{Distinct, KeyId, MemberId, Rules, Sets};
 use crate::peer::limits::KEYS_BYTES;
 

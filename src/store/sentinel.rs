@@ -1,8 +1,9 @@
 //! Redis Sentinel: which server is the master now.
 
-use super::connection::Reply;
 use super::error::{Error, Refusal, Result};
-use super::servers::{Login, Server, Servers};
+use super::reply::Reply;
+use super::server::{Login, Server};
+use super::servers::Servers;
 
 /// The master, from the first sentinel that knows it. It is reached as the sentinel is: TLS, user, password, database.
 pub fn master(servers: &Servers, name: &str) -> Result<Server> {

@@ -1,12 +1,11 @@
 //! Where the sets are, as `--redis` says it, and a connection to one server.
 
-use std::net::ToSocketAddrs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::connection::{Address, Connection};
-use super::error::{Error, Peer, PeerError, Refusal, Result};
-use super::url;
+use super::connection::Connection;
+use super::error::{Error, Peer, PeerError, Result};
+use super::server::{self, Server};
+use super::socket::Address;
 use crate::failure::Failure;
 use crate::peer::tls::Tls;
 use crate::peer::{Attempts, Deadlines, Password};
@@ -40,28 +39,6 @@ pub struct Servers {
     deadlines: Deadlines,
 }
 
-/// One server, and how to log in there.
-#[derive(Clone)]
-pub struct Server {
-    pub place: Place,
-    pub with_tls: bool,
-    pub login: Login,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    Host { name: String, port: u16 },
-    Socket(PathBuf),
-}
-
-/// Never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Login {
-    pub user: Option<String>,
-    pub password: Option<String>,
-    pub database: i64,
-}
-
 /// Opens a connection and logs in.
 type Open<'a> = &'a dyn Fn() -> Result<Connection>;
 
@@ -82,10 +59,10 @@ impl Servers {
         }
         let given = urls
             .iter()
-            .map(|url| url::parse(url, password))
+            .map(|url| server::parse(url, password))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         if topology == Topology::Cluster {
-            url::check_cluster(&given)?;
+            server::check_cluster(&given)?;
         }
         let shown: Vec<_> = urls.iter().map(|url| without_secrets(url)).collect();
         Ok(Self {
@@ -167,65 +144,14 @@ impl Servers {
 
     fn open(&self, server: &Server, address: &Address, timeout: Duration) -> Result<Connection> {
         let tls = match &server.place {
-            Place::Host { name, .. } if server.with_tls => Some((self.tls.config(), &**name)),
+            server::Place::Host { name, .. } if server.with_tls => {
+                Some((self.tls.config(), &**name))
+            }
             _ => None,
         };
         let mut connection = Connection::open(address, tls, timeout)?;
         server.login.log_in(&mut connection)?;
         Ok(connection)
-    }
-}
-
-impl Place {
-    fn addresses(&self) -> Result<Vec<Address>> {
-        match self {
-            Place::Host { name, port } => {
-                let found = (&**name, *port).to_socket_addrs()?;
-                Ok(found.map(Address::Ip).collect())
-            }
-            Place::Socket(path) => Ok(vec![Address::Socket(path.clone())]),
-        }
-    }
-}
-
-impl Server {
-    /// The server at another place, which is reached in the same way.
-    pub fn at(&self, name: String, port: u16) -> Self {
-        Self {
-            place: Place::Host { name, port },
-            ..self.clone()
-        }
-    }
-
-    pub fn shown(&self) -> String {
-        match &self.place {
-            Place::Host { name, port } => format!("{name}:{port}"),
-            Place::Socket(path) => path.display().to_string(),
-        }
-    }
-}
-
-impl Login {
-    fn log_in(&self, connection: &mut Connection) -> Result<()> {
-        if let Some(password) = &self.password {
-            let auth =
-                |user: &Option<String>| redis::cmd("AUTH").arg(user).arg(password).to_owned();
-            let mut answer = connection.query(&auth(&self.user));
-            if let Err(Error::Refused(_, words)) = &answer
-                && words.contains("wrong number of arguments")
-            {
-                // Before Redis 6 there are no users.
-                answer = connection.query(&auth(&None));
-            }
-            answer.map_err(|error| match error.refusal() {
-                Some(Refusal::TooManyClients | Refusal::ProtectedMode) | None => error,
-                Some(_) => Error::WrongLogin,
-            })?;
-        }
-        if self.database != 0 {
-            connection.query(redis::cmd("SELECT").arg(self.database))?;
-        }
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod lab;
 mod readme;
 
 mod admin;
+mod board;
 mod faults;
 mod kamailio;
 mod output;

@@ -4,6 +4,7 @@
 // Several test binaries share it, and none uses all of it.
 #![allow(dead_code, unused_imports)]
 
+mod browser;
 mod certificates;
 mod cluster;
 mod kamailio;
@@ -20,6 +21,7 @@ mod sentinel;
 mod sip;
 mod stub;
 
+pub use browser::Browser;
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;
 pub use kamailio::Kamailio;

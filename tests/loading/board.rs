@@ -12,6 +12,8 @@ use crate::lab::Redis;
 pub const DOMAIN: &str = "abc.voip.ca";
 /// Stale members that come with each restart.
 const STALE: usize = 20;
+/// How their names begin.
+pub const STALE_NAME: &str = "gone-";
 /// Empty tables for db_text.
 const TABLES: &str = "/usr/share/kamailio/dbtext/kamailio";
 
@@ -73,7 +75,7 @@ impl<'a> Board<'a> {
 
     /// Users who are in no database.
     pub fn add_stale(&self, restart: usize) {
-        let stale = (0..STALE).map(|user| format!("gone-{restart}-{user}"));
+        let stale = (0..STALE).map(|user| format!("{STALE_NAME}{restart}-{user}"));
         self.redis.add_many(&self.key(), stale);
     }
 

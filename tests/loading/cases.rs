@@ -27,6 +27,7 @@ enum Source {
 pub fn of_any_size(long: bool) -> Vec<Case> {
     let (slow, fast) = if long { (20, 10) } else { (4, 2) };
     let stalled = Loading::Stalled(Duration::from_secs(3));
+    let stalled_at_every_look = Loading::Stalled(Duration::from_secs(8));
     vec![
         case(
             "the second look alone",
@@ -62,7 +63,7 @@ pub fn of_any_size(long: bool) -> Vec<Case> {
             loses: true,
             ..case(
                 "stalled, and seemingly old",
-                Source::Script(stalled, Uptime::Old),
+                Source::Script(stalled_at_every_look, Uptime::Old),
                 "--min-uptime=2m --max-removal=100%",
             )
         },

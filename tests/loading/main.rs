@@ -89,6 +89,10 @@ impl Case {
             (runs.partial == 0, "no run met the load"),
             (stale > 0, "stale members are on the board"),
             (lost > 0 && !self.loses, "registered users are not on it"),
+            (
+                runs.registered > 0 && !self.loses,
+                "registered users were off it for a moment",
+            ),
             (lost == 0 && self.loses, "none lost: this proves nothing"),
         ];
         let wrong = wrong.iter().filter(|(is_wrong, _)| *is_wrong);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::board::STALE_NAME;
 use crate::lab::{Run, kamonline};
 
 /// How long it may take to remove the stale once every registrar has loaded: longer than the default of `--min-uptime`.
@@ -21,7 +22,8 @@ pub struct Runs {
     pub partial: usize,
     codes: BTreeMap<i32, usize>,
     removed: u64,
-    restored: u64,
+    /// Users who were removed, and put back.
+    pub registered: usize,
 }
 
 impl Runs {
@@ -61,7 +63,12 @@ impl Runs {
         *self.codes.entry(*code).or_default() += 1;
         let total = |name: &str| report["totals"][name].as_u64().unwrap();
         self.removed += total("removed");
-        self.restored += total("restored");
+        for back in ["restored", "rolled_back", "off"] {
+            let domains = report["domains"].as_array().unwrap().iter();
+            let names = domains.flat_map(|domain| domain[back].as_array().unwrap());
+            let is_user = |name: &&Value| !name.as_str().unwrap().starts_with(STALE_NAME);
+            self.registered += names.filter(is_user).count();
+        }
         *code == 0 && total("stale") == 0
     }
 }
@@ -73,13 +80,13 @@ impl fmt::Display for Runs {
             partial,
             codes,
             removed,
-            restored,
+            registered,
         } = self;
         let code = |code: i32| codes.get(&code).unwrap_or(&0);
         write!(
             f,
-            "{count} runs, {partial} on a part of the users: {} done, {} failed, {} refused; {removed} removed, {restored} \
-             restored",
+            "{count} runs, {partial} on a part of the users: {} done, {} failed, {} refused; {removed} removed, {registered} \
+             of them registered",
             code(0),
             code(1),
             code(3)

@@ -8,12 +8,14 @@ use std::fmt::Write;
 use foldhash::fast::FixedState;
 
 use crate::setting::Setting;
-use crate::world::{Step, World};
+use crate::world::{Past, Step, World};
 
 /// What must be true of every state.
 pub struct Promise {
     pub says: &'static str,
     pub holds: fn(&World) -> bool,
+    /// What it asks of the past.
+    pub needs: Option<Past>,
 }
 
 pub struct Broken {
@@ -32,7 +34,12 @@ pub fn explore(setting: &Setting, promises: &[&Promise]) -> Result<usize, Broken
             found.push((world, from));
         }
     };
-    for world in World::beginnings(setting) {
+    let needed: Vec<_> = promises
+        .iter()
+        .filter_map(|promise| promise.needs)
+        .collect();
+    for mut world in World::beginnings(setting) {
+        world.forget_all_but(&needed);
         meet(world, None, &mut found);
     }
     let mut next = 0;
@@ -44,7 +51,8 @@ pub fn explore(setting: &Setting, promises: &[&Promise]) -> Result<usize, Broken
                 steps: story(&found, next),
             });
         }
-        for (step, after) in world.steps(setting) {
+        for (step, mut after) in world.steps(setting) {
+            after.forget_all_but(&needed);
             meet(after, Some((next as u32, step)), &mut found);
         }
         next += 1;

@@ -40,12 +40,15 @@ impl Worker {
 }
 
 pub fn steps(setting: &Setting, world: &World, at: usize, steps: &mut Steps) {
-    vanish(world, at, steps);
+    if world.registrars[at].is_down() {
+        return;
+    }
+    vanish(setting, world, at, steps);
     let workers = &world.workers[at][..setting.workers];
     if let Some(idle) = workers.iter().position(Worker::is_idle) {
         match setting.fragment {
             Fragment::BeforeSave => before_save(setting, world, at, idle, steps),
-            _ => after_save(world, at, idle, steps),
+            _ => after_save(setting, world, at, idle, steps),
         }
     }
     for (number, worker) in workers.iter().enumerate() {
@@ -54,11 +57,10 @@ pub fn steps(setting: &Setting, world: &World, at: usize, steps: &mut Steps) {
 }
 
 /// The user is gone, and kamailio.cfg is not told: Kamailio was restarted, Redis was down, or BeforeSave and an expiry.
-fn vanish(world: &World, at: usize, steps: &mut Steps) {
-    if world.registered[at] || world.registrars[at].stored {
+fn vanish(setting: &Setting, world: &World, at: usize, steps: &mut Steps) {
+    if world.knows(at) {
         let mut after = *world;
-        after.registered[at] = false;
-        after.registrars[at].stored = false;
+        after.save(setting, at, false);
         after.leaves();
         push(steps, Who::User(at), "vanishes unheard", after);
     }
@@ -66,10 +68,10 @@ fn vanish(world: &World, at: usize, steps: &mut Steps) {
 
 /// Expiry is in "leaves", too: usrloc runs its event route under the lock of the user's record, so that nobody saves, asks or
 /// dumps the user between the two steps, and the model allows more than that.
-fn after_save(world: &World, at: usize, worker: usize, steps: &mut Steps) {
+fn after_save(setting: &Setting, world: &World, at: usize, worker: usize, steps: &mut Steps) {
     let mut saved = |does, registers| {
         let mut after = *world;
-        after.save(at, registers);
+        after.save(setting, at, registers);
         after.workers[at][worker] = Worker::Ask;
         match registers {
             true => after.comes(),
@@ -143,7 +145,7 @@ fn carry_on(
         Worker::AskAgain if registered => ("asked again, registered() says yes", Worker::Add),
         Worker::AskAgain => ("asked again, registered() says no", Worker::Idle),
         Worker::Save { registers, .. } => {
-            after.save(at, registers);
+            after.save(setting, at, registers);
             ("save", Worker::Idle)
         }
     };

@@ -1,6 +1,6 @@
 //! What is promised, and in which settings the checker finds it kept.
 
-use crate::setting::{Begin, Kills, Phones, Setting};
+use crate::setting::{Begin, Kills, Network, Phones, Setting};
 use crate::{BEFORE_SAVE, HARMLESS, IN, NEVER_OFF, NOBODY_MISSING, OUT, PLAIN, STAYS};
 use crate::{both, holds};
 
@@ -120,5 +120,29 @@ fn kamailio_cfg_example_loses_nobody_itself_with_two_workers() {
         ..PLAIN
     }) {
         holds(&setting, &[&NOBODY_MISSING]);
+    }
+}
+
+#[test]
+fn a_kill_loses_only_who_registers_between_the_second_look_and_the_last() {
+    for fragment in [PLAIN, BEFORE_SAVE] {
+        let two = Setting {
+            registrars: 2,
+            ..fragment
+        };
+        let overlapping = Setting {
+            runs: 2,
+            ..fragment
+        };
+        for setting in [fragment, two, overlapping] {
+            holds(
+                &Setting {
+                    kills: Kills::Anywhere,
+                    network: Network::LosesAnswers,
+                    ..setting
+                },
+                &[&HARMLESS],
+            );
+        }
     }
 }

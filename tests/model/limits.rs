@@ -3,16 +3,16 @@
 
 use crate::checker::Promise;
 use crate::kamailio_cfg::Fragment;
-use crate::run::Run;
+use crate::run::Doing;
 use crate::setting::{AfterKill, Begin, Counts, Kills, Mends, Order, Setting};
 use crate::{BEFORE_SAVE, HARMLESS, NEVER_OFF, NOBODY_MISSING, OUT, PLAIN, STAYS};
 use crate::{both, breaks, holds};
 
 #[test]
-fn without_the_second_look_somebody_is_lost() {
+fn without_the_last_look_somebody_is_lost() {
     for fragment in [PLAIN, BEFORE_SAVE] {
         for setting in both(Setting {
-            order: Order::WithoutSecondLook,
+            order: Order::WithoutLastLook,
             ..fragment
         }) {
             breaks(&setting, &HARMLESS);
@@ -21,19 +21,7 @@ fn without_the_second_look_somebody_is_lost() {
 }
 
 #[test]
-fn kamailio_read_before_redis_takes_off_for_a_moment_who_has_just_registered() {
-    for setting in both(Setting {
-        order: Order::KamailioBeforeRedis,
-        ..PLAIN
-    }) {
-        breaks(&setting, &NEVER_OFF);
-        // In the end the second look makes good even that.
-        holds(&setting, &[&HARMLESS]);
-    }
-}
-
-#[test]
-fn the_second_look_must_settle_where_sadd_comes_before_save_and_only_there() {
+fn the_last_look_must_settle_where_sadd_comes_before_save_and_only_there() {
     for setting in both(Setting {
         order: Order::WithoutSettle,
         runs: 2,
@@ -56,13 +44,14 @@ const KILLED: Setting = Setting {
 };
 
 #[test]
-fn a_run_killed_before_its_second_look_can_leave_him_off_who_registered_meanwhile() {
+fn a_run_killed_before_its_last_look_can_leave_him_off_who_registered_meanwhile() {
     let unmended = Promise {
         says: "a kill leaves nobody off the board",
         holds: |world| {
             let due = world.is_quiet() && world.is_registered() && world.unaided;
             !due || world.board
         },
+        needs: None,
     };
     breaks(&KILLED, &unmended);
 }
@@ -145,7 +134,8 @@ fn a_kamailio_cfg_that_asks_once_can_lose_who_registers_while_his_last_goodbye_i
 fn the_checker_does_see_removals_that_are_restored() {
     let never_restored = Promise {
         says: "nobody is ever restored",
-        holds: |world| !world.runs.iter().any(Run::restores),
+        holds: |world| !world.runs.iter().any(|run| run.doing == Doing::Restore),
+        needs: None,
     };
     breaks(&PLAIN, &never_restored);
 }

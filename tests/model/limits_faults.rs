@@ -1,200 +1,201 @@
-//! Each rule against a fault, switched off, and what remains with all of them.
+//! Each rule switched off, and the limits that remain with all of them.
 
 use crate::checker::Promise;
 use crate::setting::{
-    Begin, Kills, Look, MinUptime, Missing, Order, Proof, Restarts, Sadd, Setting, Signals, Source,
+    Address, Begin, Kills, LastLook, Missing, Network, Order, Proof, Sadd, Setting, Sign, Signals,
+    Source, Uptime,
 };
-use crate::{BEFORE_SAVE, HARMLESS, LOADS_FAST, LOADS_SLOWLY, NEVER_OFF, OUT, PLAIN, STAYS};
-use crate::{both, breaks};
+use crate::world::Past;
+use crate::{BEFORE_SAVE, HARMLESS, NEVER_OFF, NOBODY_EXCUSED, OUT, STAYED_THROUGHOUT, STAYS};
+use crate::{FORBIDDEN, LOADS_FAST, LOADS_SLOWLY, PLAIN, REPLICATED, TOO_SHORT};
+use crate::{both, breaks, holds};
 
-/// A load that only the second look can see, and does see.
-const UNASKED: Setting = Setting {
-    min_uptime: MinUptime::Zero,
-    restarts: Restarts::BetweenRuns,
-    ..LOADS_FAST
+const SIGNALS: Setting = Setting {
+    signals: Signals::Anywhere,
+    ..PLAIN
 };
+
+/// Two registrars that take turns at one address, each with its own `up_since`.
+const SHARED: Setting = Setting {
+    registrars: 2,
+    address: Address::SharedInTurn { same_start: false },
+    ..PLAIN
+};
+
+const SHARED_SAME_START: Setting = Setting {
+    address: Address::SharedInTurn { same_start: true },
+    ..SHARED
+};
+
+/// Without it `promise` is broken, with it kept_faults.rs keeps it.
+fn is_needed(rule: Order, setting: Setting, promise: &Promise) {
+    breaks(
+        &Setting {
+            order: rule,
+            ..setting
+        },
+        promise,
+    );
+}
 
 #[test]
-fn without_min_uptime_longer_than_a_slow_load_somebody_is_lost() {
-    for min_uptime in [MinUptime::Zero, MinUptime::ShorterThanTheLoad] {
+fn without_the_second_look_a_load_is_seen_only_after_the_removal() {
+    let killed = Setting {
+        kills: Kills::Anywhere,
+        ..TOO_SHORT
+    };
+    let redis_gone = Setting {
+        sadd: Sadd::RefusedForGood,
+        ..TOO_SHORT
+    };
+    is_needed(Order::WithoutSecondLook, TOO_SHORT, &NEVER_OFF);
+    is_needed(Order::WithoutSecondLook, killed, &STAYS);
+    is_needed(Order::WithoutSecondLook, redis_gone, &STAYED_THROUGHOUT);
+}
+
+#[test]
+fn what_two_looks_must_compare() {
+    is_needed(Order::WithoutGrowth, TOO_SHORT, &STAYS);
+    is_needed(Order::WithoutFlood, loads(Sign::Flood, TOO_SHORT), &STAYS);
+    is_needed(Order::WithoutShrinking, FORBIDDEN, &HARMLESS);
+    is_needed(
+        Order::WithoutNobodyLater,
+        loads(Sign::Nobody, FORBIDDEN),
+        &HARMLESS,
+    );
+    for load in [LOADS_FAST, LOADS_SLOWLY] {
+        is_needed(Order::WithoutUpSince, load, &HARMLESS);
+        is_needed(Order::UpSinceBeforeDump, load, &HARMLESS);
+    }
+    is_needed(Order::WithoutFreshWord, PLAIN, &HARMLESS);
+}
+
+#[test]
+fn what_the_first_look_must_show() {
+    for setting in [TOO_SHORT, FORBIDDEN] {
+        is_needed(Order::WithoutNobodyAtAll, setting, &HARMLESS);
+        let two = Setting {
+            registrars: 2,
+            ..setting
+        };
+        is_needed(Order::WithoutNobodyBesideAnother, two, &HARMLESS);
+    }
+}
+
+/// Also with `--min-uptime 0s`: a registrar that restarts between its first dump and its uptime.
+#[test]
+fn the_uptime_must_reach_back_to_when_the_dump_was_asked_for() {
+    let killed = Setting {
+        kills: Kills::Anywhere,
+        ..TOO_SHORT
+    };
+    is_needed(Order::UptimeOfNow, TOO_SHORT, &NEVER_OFF);
+    is_needed(Order::UptimeOfNow, killed, &STAYS);
+}
+
+#[test]
+fn how_often_the_uptime_must_be_asked_where_two_registrars_share_an_address() {
+    is_needed(Order::OneUptime, SHARED, &HARMLESS);
+    is_needed(Order::FiveUptimes, SHARED_SAME_START, &STAYED_THROUGHOUT);
+}
+
+#[test]
+fn what_replicas_must_show() {
+    for rule in [
+        Order::WithoutRefusal,
+        Order::YoungVouches,
+        Order::WithoutUpSince,
+    ] {
+        is_needed(rule, REPLICATED, &HARMLESS);
+    }
+}
+
+#[test]
+fn how_everyone_must_be_put_back() {
+    for fragment in [PLAIN, BEFORE_SAVE] {
+        let failing = Setting {
+            last_look: LastLook::MayFail,
+            ..fragment
+        };
+        let signals = Setting {
+            signals: Signals::Anywhere,
+            ..fragment
+        };
+        is_needed(Order::FailedLookKeepsRemovals, failing, &HARMLESS);
+        is_needed(Order::SignalKeepsRemovals, signals, &HARMLESS);
+    }
+    let refused = Setting {
+        sadd: Sadd::RefusedForAWhile,
+        ..PLAIN
+    };
+    let unanswered = Setting {
+        network: Network::LosesAnswers,
+        ..PLAIN
+    };
+    is_needed(Order::SecondSignalEnds, SIGNALS, &HARMLESS);
+    is_needed(Order::PutBackEndsAtRefusal, refused, &HARMLESS);
+    is_needed(Order::PutBackOverOldConnection, unanswered, &HARMLESS);
+    for sadd in [Sadd::RefusedByAcl, Sadd::RefusedAtFirst] {
+        is_needed(
+            Order::WithoutProof,
+            Setting { sadd, ..PLAIN },
+            &NOBODY_EXCUSED,
+        );
+    }
+}
+
+/// The second look sees who registers between the two.
+#[test]
+fn redis_need_not_be_read_before_kamailio_is_asked() {
+    for setting in [PLAIN, BEFORE_SAVE, LOADS_SLOWLY, TOO_SHORT] {
+        let setting = Setting {
+            order: Order::KamailioBeforeRedis,
+            ..setting
+        };
+        holds(&setting, &[&HARMLESS, &NEVER_OFF]);
+    }
+}
+
+#[test]
+fn a_slow_load_is_seen_by_min_uptime_alone() {
+    for uptime in [Uptime::Forbidden, Uptime::ShorterThanTheLoad] {
         for setting in both(Setting {
-            min_uptime,
+            uptime,
             ..LOADS_SLOWLY
         }) {
             breaks(&setting, &STAYS);
-            breaks(&setting, &HARMLESS);
         }
     }
 }
 
 #[test]
-fn without_growth_a_fast_load_is_not_seen_either() {
-    for setting in both(Setting {
-        order: Order::WithoutGrowth,
-        ..UNASKED
-    }) {
-        breaks(&setting, &STAYS);
-    }
-}
-
-#[test]
-fn without_up_since_a_restart_between_the_looks_is_not_seen() {
-    for setting in [LOADS_FAST, LOADS_SLOWLY] {
-        breaks(
-            &Setting {
-                order: Order::WithoutUpSince,
-                ..setting
-            },
-            &HARMLESS,
-        );
-    }
-}
-
-/// It asks for no `up_since` either.
-#[test]
-fn with_min_uptime_0s_a_registrar_must_not_change_or_be_empty() {
-    let restarts = Setting {
-        restarts: Restarts::Anytime,
-        ..UNASKED
+fn two_registrars_that_answer_at_random_at_one_address_may_lose_somebody() {
+    let setting = Setting {
+        address: Address::SharedAtRandom,
+        ..SHARED
     };
-    let two = Setting {
-        registrars: 2,
-        ..UNASKED
+    breaks(&setting, &STAYED_THROUGHOUT);
+}
+
+/// The first look met the one, the second the other, and the last meets the first again.
+#[test]
+fn who_registers_between_the_looks_may_be_lost_where_two_share_an_address_and_their_start() {
+    breaks(&SHARED_SAME_START, &HARMLESS);
+}
+
+#[test]
+fn a_redis_that_is_gone_or_a_proxy_that_delivers_late_may_leave_somebody_off() {
+    let gone = Setting {
+        sadd: Sadd::RefusedForGood,
+        ..PLAIN
     };
-    for setting in [restarts, two] {
-        breaks(
-            &Setting {
-                order: Order::WithoutChange,
-                ..setting
-            },
-            &HARMLESS,
-        );
-    }
-}
-
-#[test]
-fn with_min_uptime_too_short_one_that_reports_nobody_beside_another_must_be_older() {
-    // It reports nobody in both looks, so it does not grow, and the other one hides it from the guard.
-    breaks(
-        &Setting {
-            min_uptime: MinUptime::ShorterThanTheLoad,
-            registrars: 2,
-            order: Order::WithoutChange,
-            ..LOADS_FAST
-        },
-        &HARMLESS,
-    );
-}
-
-#[test]
-fn the_uptime_must_reach_back_to_when_the_dump_was_asked_for() {
-    breaks(
-        &Setting {
-            min_uptime: MinUptime::ShorterThanTheLoad,
-            order: Order::UptimeOfNow,
-            ..LOADS_FAST
-        },
-        &HARMLESS,
-    );
-}
-
-#[test]
-fn the_second_up_since_must_be_asked_after_the_second_dump() {
-    breaks(
-        &Setting {
-            order: Order::UpSinceBeforeSecondDump,
-            ..LOADS_SLOWLY
-        },
-        &HARMLESS,
-    );
-}
-
-#[test]
-fn a_load_that_the_second_look_sees_takes_them_off_for_a_moment() {
-    breaks(&UNASKED, &NEVER_OFF);
-}
-
-#[test]
-fn without_the_proof_nobody_can_be_put_back_where_sadd_is_refused() {
-    for sadd in [Sadd::RefusedByAcl, Sadd::RefusedAtFirst] {
-        breaks(
-            &Setting {
-                order: Order::WithoutProof,
-                sadd,
-                ..UNASKED
-            },
-            &STAYS,
-        );
-    }
-}
-
-#[test]
-fn a_redis_that_is_full_only_after_the_proof_cannot_put_anybody_back() {
-    breaks(
-        &Setting {
-            sadd: Sadd::RefusedAtTimes,
-            ..UNASKED
-        },
-        &STAYS,
-    );
-}
-
-#[test]
-fn a_failed_look_that_keeps_its_removals_loses_somebody() {
-    for fragment in [PLAIN, BEFORE_SAVE] {
-        breaks(
-            &Setting {
-                look: Look::MayFail,
-                order: Order::FailedLookKeepsRemovals,
-                ..fragment
-            },
-            &HARMLESS,
-        );
-    }
-}
-
-#[test]
-fn a_signal_that_keeps_the_removals_loses_somebody() {
-    for fragment in [PLAIN, BEFORE_SAVE] {
-        breaks(
-            &Setting {
-                signals: Signals::Anywhere,
-                order: Order::SignalKeepsRemovals,
-                ..fragment
-            },
-            &HARMLESS,
-        );
-    }
-}
-
-#[test]
-fn who_is_put_back_must_not_be_overtaken_by_their_removal() {
-    breaks(
-        &Setting {
-            signals: Signals::Anywhere,
-            order: Order::PutBackOvertakesRemoval,
-            ..PLAIN
-        },
-        &HARMLESS,
-    );
-}
-
-#[test]
-fn a_kill_of_a_run_that_puts_back_leaves_off_whom_it_removed() {
-    let unmended = Promise {
-        says: "who was registered throughout is on the board when all is quiet, also after a kill",
-        holds: |world| {
-            let due = world.is_quiet() && world.history.throughout;
-            !due || world.board
-        },
+    let late = Setting {
+        network: Network::DeliversLate,
+        ..PLAIN
     };
-    breaks(
-        &Setting {
-            kills: Kills::Anywhere,
-            ..UNASKED
-        },
-        &unmended,
-    );
+    for setting in [gone, late] {
+        breaks(&setting, &ON_THE_BOARD);
+    }
 }
 
 /// It has nobody to remove, so it asks no registrar how long it has been up.
@@ -210,40 +211,33 @@ fn a_whole_run_with_add_missing_during_a_load_does_not_make_good_what_a_killed_r
     );
 }
 
-/// What is put back is put back unseen. The next whole run takes it off again.
-const NOBODY_SHOWN_WRONGLY: Promise = Promise {
-    says: "who is gone, and would be off the board had kamonline never run, is off it when all is quiet",
-    holds: |world| !world.is_quiet() || world.is_registered() || world.unaided || !world.board,
-};
-
 #[test]
-fn a_run_that_puts_back_may_show_who_left_meanwhile() {
-    breaks(
-        &Setting {
-            look: Look::MayFail,
-            begin: Begin::NobodyMissing,
-            ..PLAIN
-        },
-        &NOBODY_SHOWN_WRONGLY,
-    );
-}
-
-#[test]
-fn a_proof_may_show_who_left_meanwhile_though_nobody_is_removed() {
-    breaks(
-        &Setting {
-            proof: Proof::OfAnyone,
-            kills: Kills::BeforeTheRemoval,
-            ..PLAIN
-        },
-        &NOBODY_SHOWN_WRONGLY,
-    );
+fn what_is_put_back_or_proved_may_show_who_left_meanwhile() {
+    // The next whole run takes them off again.
+    let nobody_shown_wrongly = Promise {
+        says: "who is gone, and would be off the board had kamonline never run, is off it when all is quiet",
+        holds: |world| !world.is_quiet() || world.is_registered() || world.unaided || !world.board,
+        needs: None,
+    };
+    let failing = Setting {
+        last_look: LastLook::MayFail,
+        begin: Begin::NobodyMissing,
+        ..PLAIN
+    };
+    let proving = Setting {
+        proof: Proof::OfAnyone,
+        kills: Kills::BeforeTheRemoval,
+        ..PLAIN
+    };
+    for setting in [failing, proving] {
+        breaks(&setting, &nobody_shown_wrongly);
+    }
 }
 
 #[test]
 fn overlapping_runs_may_put_back_whom_a_whole_run_took_out() {
     let failing = Setting {
-        look: Look::MayFail,
+        last_look: LastLook::MayFail,
         ..PLAIN
     };
     let proving = Setting {
@@ -260,15 +254,31 @@ fn the_checker_does_see_whole_runs_where_a_registrar_restarts() {
     let never_taken_out = Promise {
         says: "who is gone is never taken out by a whole run after a restart",
         holds: |world| !world.history.gone || !world.unaided || world.board,
+        needs: Some(Past::Gone),
     };
-    for source in [Source::Forgets, Source::LoadsFast, Source::LoadsSlowly] {
-        breaks(
-            &Setting {
-                source,
-                begin: Begin::JustRestarted,
-                ..PLAIN
-            },
-            &never_taken_out,
-        );
+    for load in [LOADS_FAST, LOADS_SLOWLY] {
+        for source in [load.source, Source::Forgets] {
+            breaks(
+                &Setting {
+                    source,
+                    begin: Begin::JustRestarted,
+                    ..load
+                },
+                &never_taken_out,
+            );
+        }
     }
 }
+
+fn loads(sign: Sign, setting: Setting) -> Setting {
+    Setting {
+        source: Source::Loads(sign),
+        ..setting
+    }
+}
+
+const ON_THE_BOARD: Promise = Promise {
+    says: "who is registered, and would be on the board had kamonline never run, is on it when all is quiet, excused or not",
+    holds: |world| !(world.is_quiet() && world.is_registered() && world.unaided) || world.board,
+    needs: None,
+};

@@ -12,6 +12,8 @@ pub struct Setting {
     pub fragment: Fragment,
     pub phones: Phones,
     pub registrars: usize,
+    pub users: Users,
+    pub address: Address,
     /// REGISTERs of the user that one registrar may have in hand at once.
     pub workers: usize,
     /// Runs that may be under way at once. As one ends, another may begin, for ever.
@@ -19,11 +21,11 @@ pub struct Setting {
     pub missing: Missing,
     pub order: Order,
     pub source: Source,
-    pub restarts: Restarts,
-    pub min_uptime: MinUptime,
-    pub look: Look,
+    pub uptime: Uptime,
+    pub last_look: LastLook,
     pub sadd: Sadd,
     pub proof: Proof,
+    pub network: Network,
     pub signals: Signals,
     pub kills: Kills,
     pub after_kill: AfterKill,
@@ -40,6 +42,25 @@ pub enum Phones {
     HeaderOrContact,
 }
 
+/// Whose users a registrar knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    ItsOwn,
+    /// Everybody's, some time after the other knows them. A registrar that is down is left out (`--replicated`).
+    Replicated,
+}
+
+/// Which registrar answers a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// The one that was asked.
+    OfEach,
+    /// Two share the only address, and answer in turn. They may have started in the same second.
+    SharedInTurn { same_start: bool },
+    /// Either of two, and six questions may meet the same one.
+    SharedAtRandom,
+}
+
 /// `--add-missing`, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -51,58 +72,81 @@ pub enum Missing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     AsBuilt,
-    WithoutSecondLook,
-    WithoutSettle,
     KamailioBeforeRedis,
-    /// The uptime is asked, but a restart between the looks is not looked for.
+    WithoutSecondLook,
+    WithoutLastLook,
+    /// The last look follows the removal at once.
+    WithoutSettle,
+    /// The dump may come from a cache.
+    WithoutFreshWord,
+    /// The uptime is asked, but a restart between two looks is not looked for.
     WithoutUpSince,
     /// The uptime counts as it is, not less the time since the dump was asked for.
     UptimeOfNow,
-    /// Before the second dump instead of after it.
-    UpSinceBeforeSecondDump,
+    /// Before each later dump instead of after it.
+    UpSinceBeforeDump,
+    /// The uptime is asked once, or five times, instead of six.
+    OneUptime,
+    FiveUptimes,
     WithoutGrowth,
-    /// A registrar may report nobody, and with `--min-uptime 0s` have other AoRs than before.
-    WithoutChange,
+    WithoutShrinking,
+    WithoutFlood,
+    /// A registrar that had users may report nobody later.
+    WithoutNobodyLater,
+    /// At the first look a registrar may report nobody beside another that has users, however young it is.
+    WithoutNobodyBesideAnother,
+    /// `--allow-empty`: all of them may.
+    WithoutNobodyAtAll,
+    /// A registrar that answered may refuse later (`--replicated`).
+    WithoutRefusal,
+    /// Any registrar vouches for the others, however young it is (`--replicated`).
+    YoungVouches,
     WithoutProof,
     FailedLookKeepsRemovals,
     SignalKeepsRemovals,
-    /// The SADD that puts back goes another way than a SREM that is still unanswered.
-    PutBackOvertakesRemoval,
+    SecondSignalEnds,
+    PutBackEndsAtRefusal,
+    /// The SADD that puts back goes over a connection that was open before the SREM's was aborted.
+    PutBackOverOldConnection,
 }
 
-/// Whether registrar 1 restarts, and what it then knows.
+/// Whether a registrar restarts, and what it then knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Steady,
     /// It restarts without its users (`db_mode` 0).
     Forgets,
-    /// It restarts and loads its users from its database. A load that goes on from one look to the next
-    /// shows more growth than a run tolerates.
-    LoadsFast,
-    /// The same, but the growth between two looks is too small to be told from that of any day.
-    LoadsSlowly,
+    /// It restarts and loads its users from its database, a while after it answers.
+    Loads(Sign),
 }
 
+/// By what two looks are sure to see a restart, or a load that goes on from one to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restarts {
-    Anytime,
-    /// While no run is under way. A run may begin at any moment of the load.
-    BetweenRuns,
+pub enum Sign {
+    /// It reports nobody before it loads, and loads in an instant: a few users.
+    Nobody,
+    /// The number of AoRs differs by more than a run tolerates.
+    Growth,
+    /// Too many of those to be removed are registered again.
+    Flood,
+    /// None: a slow load, or one that stalls.
+    Nothing,
 }
 
-/// `--min-uptime`.
+/// What a run knows of the age of a registrar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MinUptime {
-    /// `0s`: nothing is asked, neither the uptime nor `up_since`.
-    Zero,
+pub enum Uptime {
+    /// kamailio.cfg forbids to ask, and `--min-uptime 0s` goes on without.
+    Forbidden,
+    /// `--min-uptime` is shorter than a load, or `0s`, which believes any age.
     ShorterThanTheLoad,
     LongerThanTheLoad,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum LastLook {
     Succeeds,
-    /// The second look may fail, or other users may make the run doubt it: a flood, growth.
+    /// It may fail, or other users may make the run doubt it.
     MayFail,
 }
 
@@ -112,10 +156,18 @@ pub enum Sadd {
     Taken,
     /// kamonline's, always: an ACL.
     RefusedByAcl,
-    /// Everybody's, until memory is free: Redis is full at first.
+    /// Everybody's, until memory is free: Redis is full at first, and may stay so.
     RefusedAtFirst,
-    /// Everybody's, whenever Redis is full.
-    RefusedAtTimes,
+    /// Everybody's, again and again, each time for less than a put-back waits.
+    RefusedForAWhile,
+    /// Everybody's, and it may last: Redis is gone.
+    RefusedForGood,
+}
+
+impl Sadd {
+    pub fn may_stay_refused(self) -> bool {
+        !matches!(self, Sadd::Taken | Sadd::RefusedForAWhile)
+    }
 }
 
 /// Whose SADD proves that SADD is allowed.
@@ -126,7 +178,18 @@ pub enum Proof {
     OfAnyone,
 }
 
-/// SIGINT, SIGTERM, SIGHUP.
+/// What becomes of a SREM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// It is answered.
+    Answers,
+    /// Or it is not, and is run or lost before anything that comes over a connection opened later.
+    LosesAnswers,
+    /// Or a proxy delivers it at any time.
+    DeliversLate,
+}
+
+/// SIGHUP, SIGINT, SIGQUIT, SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
     Never,
@@ -136,7 +199,7 @@ pub enum Signals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kills {
     Never,
-    /// At any step but those from the removal to the end of the second look.
+    /// At any step but those from the removal to the end of the last look.
     BeforeTheRemoval,
     Anywhere,
 }
@@ -176,20 +239,35 @@ pub enum Begin {
 }
 
 impl Setting {
-    pub fn loads(&self) -> bool {
-        matches!(self.source, Source::LoadsFast | Source::LoadsSlowly)
-    }
-
     pub fn restarts(&self) -> bool {
         self.source != Source::Steady
     }
-    /// The second look is all that a run has.
-    pub fn asks_nothing(&self) -> bool {
-        self.restarts() && self.min_uptime == MinUptime::Zero
+
+    pub fn loads(&self) -> bool {
+        matches!(self.source, Source::Loads(_))
     }
 
-    /// Where no registrar restarts, the answer is known.
+    pub fn shows(&self, sign: Sign) -> bool {
+        self.source == Source::Loads(sign)
+    }
+
+    pub fn is_replicated(&self) -> bool {
+        self.users == Users::Replicated
+    }
+
+    pub fn shares_address(&self) -> bool {
+        self.address != Address::OfEach
+    }
+
+    /// Where nothing restarts, and each has its own address, the answer is known.
     pub fn asks_uptime(&self) -> bool {
-        self.restarts() && self.min_uptime != MinUptime::Zero
+        (self.restarts() && self.uptime != Uptime::Forbidden) || self.shares_address()
+    }
+
+    pub fn urls(&self) -> usize {
+        match self.shares_address() {
+            true => 1,
+            false => self.registrars,
+        }
     }
 }

@@ -13,6 +13,10 @@ pub struct World {
     /// At each registrar: whether a dump would name the user.
     pub registered: [bool; REGISTRARS],
     pub registrars: [Registrar; REGISTRARS],
+    /// Which of two registrars that share an address answers next, where they take turns.
+    pub turn: bool,
+    /// Whether the user is in the dump that a cache keeps. Only `Order::WithoutFreshWord`.
+    pub cached: Option<bool>,
     /// Redis has no memory left: it refuses every SADD.
     pub full: bool,
     /// Whether the user is in their set in Redis.
@@ -27,17 +31,26 @@ pub struct World {
 /// What the promises need to know of the past.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct History {
-    /// The user has been registered somewhere from the beginning on, and was on the board then.
-    pub throughout: bool,
+    /// At each registrar: the user has been registered there from the beginning on, and was on the board then.
+    pub throughout: [bool; REGISTRARS],
     /// The user left, then a run began that `Counts`, came to its end, and the user has not come back.
     pub gone: bool,
     /// The user was in a registrar's table when a whole run with `--add-missing` began, and has left no registrar since.
     pub here: bool,
-    /// A run was killed between its removal and the end of its second look, and no whole run that `Mends` and began
-    /// later has ended yet.
-    pub killed: bool,
+    /// A run that may have taken the user off named them as perhaps off; or it was killed, and they have not stayed at any
+    /// registrar since its second look. No whole run that `Mends` and began later has ended yet.
+    pub excused: bool,
     /// A run took the user off the board, who had never stood there wrongly since that run began.
     pub flickered: bool,
+}
+
+/// What a promise may ask of the past. What none of a check's promises asks is forgotten: fewer worlds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    Throughout,
+    Gone,
+    Here,
+    Flickered,
 }
 
 pub struct Step {
@@ -67,17 +80,20 @@ impl World {
                 Begin::Anyhow | Begin::JustRestarted => true,
                 Begin::NobodyMissing => board || !(a || b),
             };
-            if wanted && (setting.registrars > 1 || !b) {
+            let differ = setting.is_replicated() && a != b;
+            if wanted && !differ && (setting.registrars > 1 || !b) {
                 let mut world = World {
                     registered: [a, b],
                     registrars: Default::default(),
+                    turn: false,
+                    cached: None,
                     full: setting.sadd == Sadd::RefusedAtFirst,
                     board,
                     unaided: board,
                     workers: Default::default(),
                     runs: Default::default(),
                     history: History {
-                        throughout: board && (a || b),
+                        throughout: [board && a, board && b],
                         ..History::default()
                     },
                 };
@@ -107,10 +123,31 @@ impl World {
 
     fn remember(&mut self) {
         let stale = self.board && !self.is_registered();
+        let known = [0, 1].map(|at| self.knows(at));
         for run in &mut self.runs {
             run.was_stale |= stale && run.is_under_way();
+            and(&mut run.stayed, known);
         }
-        self.history.throughout &= self.is_registered();
+        and(&mut self.history.throughout, known);
+    }
+
+    pub fn forget_all_but(&mut self, needed: &[Past]) {
+        let forgets = |past| !needed.contains(&past);
+        if forgets(Past::Throughout) {
+            self.history.throughout = Default::default();
+        }
+        if forgets(Past::Gone) {
+            self.history.gone = false;
+            self.runs.iter_mut().for_each(|run| run.gone = false);
+        }
+        if forgets(Past::Here) {
+            self.history.here = false;
+            self.runs.iter_mut().for_each(|run| run.here = false);
+        }
+        if forgets(Past::Flickered) {
+            self.history.flickered = false;
+            self.runs.iter_mut().for_each(|run| run.was_stale = false);
+        }
     }
 
     /// The user begins to register.
@@ -129,9 +166,17 @@ impl World {
         }
     }
 
+    pub fn excuse(&mut self) {
+        self.history.excused = true;
+        self.history.here = false;
+        for run in &mut self.runs {
+            (run.here, run.undisturbed) = (false, false);
+        }
+    }
+
     /// In a table, or in a database that is still to be loaded.
     pub fn is_registered(&self) -> bool {
-        self.registered.contains(&true) || self.registrars.iter().any(|at| at.stored)
+        (0..REGISTRARS).any(|at| self.knows(at))
     }
 
     pub fn workers_are_idle(&self) -> bool {
@@ -139,11 +184,17 @@ impl World {
     }
 
     pub fn runs_are_over(&self) -> bool {
-        !self.runs.iter().any(Run::is_under_way)
+        self.runs.iter().all(Run::is_over)
     }
 
     pub fn is_quiet(&self) -> bool {
         self.workers_are_idle() && self.runs_are_over()
+    }
+}
+
+fn and(flags: &mut [bool; REGISTRARS], others: [bool; REGISTRARS]) {
+    for (flag, other) in flags.iter_mut().zip(others) {
+        *flag &= other;
     }
 }
 

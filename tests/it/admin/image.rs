@@ -165,7 +165,7 @@ fn the_cronjob_gives_no_privileges_and_sets_options_of_ours() {
     let lines: Vec<_> = CRONJOB.lines().map(str::trim).collect();
     for line in [
         "concurrencyPolicy: Forbid",
-        "activeDeadlineSeconds: 300",
+        "activeDeadlineSeconds: 900",
         "automountServiceAccountToken: false",
         "runAsNonRoot: true",
         "runAsUser: 10001",

@@ -85,6 +85,12 @@ fn kamailio_sends_a_gigabyte_of_rubbish() {
             "no known Kamailio prints",
         ),
         (
+            "ever more tables",
+            after("<td>200: OK</td><pre>"),
+            "Domain: a<br/>Size: 1<br/>AoRs: <br/>Stats: <br/>\tRecords: 0<br/>\tMax-Slots: 0<br/>",
+            "it has more than 100 usrloc tables",
+        ),
+        (
             "one user again and again",
             after(table),
             "\t\t\tAoR: 1@abc.voip.ca<br/>",

@@ -214,12 +214,12 @@ fn the_wrong_address_is_named() {
 }
 
 #[test]
-fn it_looks_a_second_time() {
+fn it_looks_again_before_and_after_a_removal() {
     let lab = lab();
     lab.register("100@abc.voip.ca");
     lab.redis.add("ONLINE:abc.voip.ca", "ghost");
     let phone = lab.kamailio.phone();
-    let proxy = Proxy::before(&lab.kamailio, 2, move || {
+    let proxy = Proxy::before(&lab.kamailio, 3, move || {
         phone.register("ghost@abc.voip.ca")
     });
     let run = run_at(&proxy.jsonrpc_url(), &lab.redis, &["--format=json"]).expect(0);

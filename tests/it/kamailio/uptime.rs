@@ -10,6 +10,9 @@ use crate::lab::{
 const RELEASES: [&str; 5] = ["4.0.7", "4.4.7", "5.0.8", "5.4.9", "5.6.3"];
 
 /// The two dumps of a Kamailio that answers so for its uptime, and how often it was asked for that.
+/// How often one look asks for it.
+const QUESTIONS: usize = 6;
+
 fn run(redis: &Redis, uptimes: Vec<Reply>, further: &[&str]) -> (Run, usize) {
     let dumps = [first_dump(), second_dump()].map(Reply::Whole);
     let stub = HttpStub::with_uptimes(dumps.into(), uptimes);
@@ -67,13 +70,22 @@ fn until_it_is_over_min_uptime_nobody_is_removed() {
     );
     assert_eq!(
         (redis.members(KEY), asked),
-        (AFTER.map(String::from).into(), 2)
+        (AFTER.map(String::from).into(), 3 * QUESTIONS)
     );
     reset(&redis);
-    let (_, asked) = run(&redis, whole(HttpStub::up_for("0")), &["--min-uptime=0s"]);
+    // It has started since its dump was asked for.
+    let (refused, _) = run(&redis, whole(HttpStub::up_for("0")), &["--min-uptime=0s"]);
+    let refused = refused.expect(3);
+    assert!(
+        refused.stderr.contains("has just started"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(redis.members(KEY), BEFORE);
+    let (_, asked) = run(&redis, whole(HttpStub::up_for("1")), &["--min-uptime=0s"]);
     assert_eq!(
         (redis.members(KEY), asked),
-        (AFTER.map(String::from).into(), 0)
+        (AFTER.map(String::from).into(), 3 * QUESTIONS)
     );
 }
 
@@ -118,7 +130,21 @@ fn one_that_cannot_tell_fails_the_run_and_is_not_asked_again() {
     let broken = vec![Reply::Close(vec![]), Reply::Whole(HttpStub::up_for("500"))];
     let (done, asked) = run(&redis, broken, &[]);
     done.expect(0);
-    assert_eq!(asked, 3);
+    assert_eq!(asked, 1 + 3 * QUESTIONS);
+    // Any age is believed, also one that is not told.
+    reset(&redis);
+    let forbidden = HttpStub::answer("403 Forbidden", "no");
+    let (done, asked) = run(
+        &redis,
+        whole(forbidden),
+        &["--min-uptime=0s", "--format=json"],
+    );
+    let report = done.expect(0).json();
+    assert_eq!(report["notices"][0]["kind"], "untold_uptime");
+    assert_eq!(
+        (redis.members(KEY), asked),
+        (AFTER.map(String::from).into(), 3)
+    );
 }
 
 #[test]

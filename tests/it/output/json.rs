@@ -56,6 +56,8 @@ pub fn assert_is_report(report: &Value) {
         "added",
         "restored",
         "rolled_back",
+        "off",
+        "other_forms",
     ];
     fields(
         &report["totals"],
@@ -63,7 +65,7 @@ pub fn assert_is_report(report: &Value) {
         &totals.map(|total| (total, Value::is_u64 as Check)),
     );
     for domain in report["domains"].as_array().unwrap() {
-        let known: [(_, Check); 8] = [
+        let known: [(_, Check); 12] = [
             ("domain", Value::is_string),
             ("key", Value::is_string),
             ("online", Value::is_u64),
@@ -72,6 +74,10 @@ pub fn assert_is_report(report: &Value) {
             ("missing", is_texts),
             ("restored", is_texts),
             ("rolled_back", is_texts),
+            ("returned", is_texts),
+            ("off", is_texts),
+            ("other_forms", is_texts),
+            ("bytes", Value::is_array),
         ];
         fields(domain, "a domain", &known);
     }
@@ -152,12 +158,14 @@ fn every_outcome_has_the_same_fields() {
     let dry = run(&lab, &["--dry-run"], 0, "discrepancies");
     assert_eq!(
         dry["totals"],
-        json!({"online": 3, "members": 3, "stale": 1, "missing": 1, "removed": 0, "added": 0, "restored": 0, "rolled_back": 0})
+        json!({"online": 3, "members": 3, "stale": 1, "missing": 1, "removed": 0, "added": 0, "restored": 0,
+               "rolled_back": 0, "off": 0, "other_forms": 0})
     );
     assert_eq!(
         dry["domains"],
         json!([{"domain": "abc.voip.ca", "key": "ONLINE:abc.voip.ca", "online": 2, "members": 2,
-                "stale": ["101"], "missing": ["102"], "restored": [], "rolled_back": []}])
+                "stale": ["101"], "missing": ["102"], "returned": [], "restored": [],
+                "rolled_back": [], "off": [], "other_forms": [], "bytes": []}])
     );
     assert_eq!(dry["redis"]["keys"], 2);
     assert_eq!(dry["registrars"][0]["aors"], 3);

@@ -80,7 +80,9 @@ fn a_thousand_domains_on_three_masters_are_put_right() {
     assert_eq!(report["totals"]["removed"], 2_000);
     assert_eq!(report["totals"]["added"], 1);
     assert_eq!(report["redis"]["keys"], 1_001);
-    assert_eq!(report["warnings"].as_array().unwrap().len(), 30);
+    let warnings = report["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 21);
+    assert_eq!(warnings[20], "and 10 more such warnings");
     assert_eq!(site.haunted(), 0);
     assert_eq!(site.cluster().members("ONLINE:big.ca").len(), 4_000);
     assert_eq!(site.cluster().members("ONLINE:new.ca"), ["100"]);
@@ -115,8 +117,8 @@ fn a_master_that_died_before_the_run_is_waited_for_until_its_replica_took_over()
 }
 
 #[test]
-fn a_master_that_dies_before_the_removal_or_before_the_second_look_is_survived() {
-    for dies_at in [1, 2] {
+fn a_master_that_dies_before_a_look_is_survived() {
+    for dies_at in [1, 2, 3] {
         let site = Site::with(60);
         let (cluster, phone) = (site.cluster.clone(), site.kamailio.phone());
         let hook = move |request| {
@@ -125,13 +127,14 @@ fn a_master_that_dies_before_the_removal_or_before_the_second_look_is_survived()
                 let master = cluster.master_of(&key(0));
                 cluster.kill_master(master);
             }
-            if request == 2 {
+            if request == 3 {
                 phone.register("ghost@d0.ca");
             }
         };
-        let other = hook.clone();
-        let proxy =
-            Proxy::before(&site.kamailio, 1, move || hook(1)).and_before(2, move || other(2));
+        let (second, last) = (hook.clone(), hook.clone());
+        let proxy = Proxy::before(&site.kamailio, 1, move || hook(1))
+            .and_before(2, move || second(2))
+            .and_before(3, move || last(3));
         let args = ["--format=json", "--timeout=20s"];
         let report = run(&proxy.url(), &site.urls, &args).expect(0).json();
         assert_eq!(report["totals"]["removed"], 60);

@@ -151,21 +151,22 @@ fn a_master_that_died_before_the_run_is_replaced() {
 }
 
 #[test]
-fn a_master_that_dies_before_the_removal_or_before_the_second_look_is_replaced() {
-    for dies_at in [1, 2] {
+fn a_master_that_dies_before_a_look_is_replaced() {
+    for dies_at in [1, 2, 3] {
         let site = Site::start();
         let (group, phone) = (site.group.clone(), site.kamailio.phone());
         let hook = move |request| {
             if request == dies_at {
                 group.lock().unwrap().kill_master_now();
             }
-            if request == 2 {
+            if request == 3 {
                 phone.register("ghost@abc.voip.ca");
             }
         };
-        let other = hook.clone();
-        let proxy =
-            Proxy::before(&site.kamailio, 1, move || hook(1)).and_before(2, move || other(2));
+        let (second, last) = (hook.clone(), hook.clone());
+        let proxy = Proxy::before(&site.kamailio, 1, move || hook(1))
+            .and_before(2, move || second(2))
+            .and_before(3, move || last(3));
         let report = run(&proxy.url(), &site.urls, &["--format=json"])
             .expect(0)
             .json();

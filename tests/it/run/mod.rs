@@ -1,6 +1,7 @@
 //! What a run does to the sets.
 
 mod board;
+mod checked_key;
 mod excluded;
 mod guard;
 mod kamailio_cfg;

@@ -1,15 +1,42 @@
-//! What a URL of `--redis` may say: nothing that nobody obeys.
+//! One server, as a URL of `--redis` says it: nothing that nobody obeys.
+
+use std::net::ToSocketAddrs;
+use std::path::PathBuf;
 
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::servers::{Login, Place, Server};
+use super::connection::Connection;
+use super::error::{Error, Refusal, Result};
+use super::socket::Address;
 use crate::failure::Failure;
+
+/// One server, and how to log in there.
+#[derive(Clone)]
+pub struct Server {
+    pub place: Place,
+    pub with_tls: bool,
+    pub login: Login,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Host { name: String, port: u16 },
+    Socket(PathBuf),
+}
+
+/// Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub database: i64,
+}
 
 /// The parameters that a URL of a unix socket may have, where a TCP one has its path and its user.
 const OF_A_SOCKET: [&str; 3] = ["db", "user", "pass"];
 
 /// `password` takes precedence over one in the URL. No error quotes the URL, which may hold one.
-pub fn parse(url: &str, password: Option<&str>) -> Result<Server, Failure> {
+pub fn parse(url: &str, password: Option<&str>) -> std::result::Result<Server, Failure> {
     let usage = |why: &str| {
         Failure::usage(format!("--redis: {why}"))
             .hint("write it as redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
@@ -90,7 +117,7 @@ pub fn parse(url: &str, password: Option<&str>) -> Result<Server, Failure> {
 }
 
 /// Whether the URLs can be those of one cluster.
-pub fn check_cluster(given: &[Server]) -> Result<(), Failure> {
+pub fn check_cluster(given: &[Server]) -> std::result::Result<(), Failure> {
     let usage = |why: &str| Err(Failure::usage(format!("--redis-cluster: {why}")));
     if given
         .iter()
@@ -106,4 +133,57 @@ pub fn check_cluster(given: &[Server]) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+impl Place {
+    pub fn addresses(&self) -> Result<Vec<Address>> {
+        match self {
+            Place::Host { name, port } => {
+                let found = (&**name, *port).to_socket_addrs()?;
+                Ok(found.map(Address::Ip).collect())
+            }
+            Place::Socket(path) => Ok(vec![Address::Socket(path.clone())]),
+        }
+    }
+}
+
+impl Server {
+    /// The server at another place, which is reached in the same way.
+    pub fn at(&self, name: String, port: u16) -> Self {
+        Self {
+            place: Place::Host { name, port },
+            ..self.clone()
+        }
+    }
+
+    pub fn shown(&self) -> String {
+        match &self.place {
+            Place::Host { name, port } => format!("{name}:{port}"),
+            Place::Socket(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl Login {
+    pub fn log_in(&self, connection: &mut Connection) -> Result<()> {
+        if let Some(password) = &self.password {
+            let auth =
+                |user: &Option<String>| redis::cmd("AUTH").arg(user).arg(password).to_owned();
+            let mut answer = connection.query(&auth(&self.user));
+            if let Err(Error::Refused(_, words)) = &answer
+                && words.contains("wrong number of arguments")
+            {
+                // Before Redis 6 there are no users.
+                answer = connection.query(&auth(&None));
+            }
+            answer.map_err(|error| match error.refusal() {
+                Some(Refusal::TooManyClients | Refusal::ProtectedMode) | None => error,
+                Some(_) => Error::WrongLogin,
+            })?;
+        }
+        if self.database != 0 {
+            connection.query(redis::cmd("SELECT").arg(self.database))?;
+        }
+        Ok(())
+    }
 }
