@@ -26,9 +26,9 @@ fn rule(command: &'static str, nth: usize, fault: Fault) -> Rule {
     }
 }
 
-/// A Redis that a fault can stop, and that keeps what it holds.
+/// A Redis that a fault can stop, and that keeps what it has confirmed.
 pub fn stoppable() -> Arc<Mutex<Redis>> {
-    let extra = vec!["appendonly yes".into()];
+    let extra = vec!["appendonly yes".into(), "appendfsync always".into()];
     Arc::new(Mutex::new(Redis::with(RedisOptions {
         extra,
         ..RedisOptions::default()
