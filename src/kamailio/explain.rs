@@ -32,8 +32,8 @@ pub fn explain(
             failure(&format!("its name does not resolve ({why})")).hint(CHECK_THE_NAME)
         }
         Error::Unreachable { why, .. } => failure(&format!("cannot connect ({why})")).hint(
-            "check that Kamailio runs, and that it listens on this TCP port (listen=tcp:...; its log names its ports at \
-             start)",
+            "check that Kamailio runs, and that it listens on this TCP port (listen=tcp:..., and no disable_tcp=yes; its log \
+             names its ports at start)",
         ),
         Error::ConnectTooSlow => {
             let timeout = humantime::format_duration(http::connect_timeout(timeout));
@@ -45,6 +45,12 @@ pub fn explain(
         Error::TooSlow => {
             let timeout = humantime::format_duration(timeout);
             let failure = failure(&format!("no whole answer within {timeout}"));
+            if command == Command::Uptime {
+                return failure.hint(
+                    "check that event_route[xhttp:request] of kamailio.cfg answers core.uptime as it answers ul.dump: one that \
+                     returns without an answer leaves kamonline waiting. If it does, Kamailio is overloaded: raise --timeout",
+                );
+            }
             if url.starts_with("https:") {
                 // A plain port waits for the rest of what it takes for SIP.
                 return failure.hint(
@@ -53,8 +59,9 @@ pub fn explain(
                 );
             }
             failure.hint(
-                "start Kamailio with more private memory (-M 64; 1,000,000 users: -M 256), if the dump does not fit; raise \
-                 --timeout, if it is just slow or overloaded. It was not asked again",
+                "check that event_route[xhttp:request] of kamailio.cfg answers this path: one that returns without an answer \
+                 leaves kamonline waiting. With many users the dump may not fit: start Kamailio with -M 64 (1,000,000 users: \
+                 -M 256). If it is only slow, raise --timeout. kamonline did not retry",
             )
         }
         Error::Silent => failure("it closed the connection without an answer").hint(match rpc {

@@ -21,8 +21,8 @@ pub struct Batch {
 pub enum Aors {
     /// Those whom the AoRs name.
     AsDumped,
-    /// Those whom they would name if they were split at their `@`, against `--default-domain`.
-    Split,
+    /// Users with a domain of their own behind an `@`, against `--default-domain`.
+    WithDomain,
 }
 
 impl Batch {

@@ -35,8 +35,9 @@ pub struct DumpMatcher<'scope> {
     /// Of domains that have no set.
     missing: Missing,
     batch: Batch,
-    /// Of a registrar that is said to have no domains: who its AoRs would be if they had.
-    split: Batch,
+    /// Of a registrar that is said to have no domains: AoRs that hold one, and how many they are.
+    with_domain: Batch,
+    with_domain_count: usize,
     batches: SyncSender<Batch>,
     matches: ScopedJoinHandle<'scope, Result<Matches, Failure>>,
 }
@@ -60,7 +61,8 @@ impl<'scope> DumpMatcher<'scope> {
             without_domain: 0,
             missing: Missing::new(rules.user_case),
             batch: sets.batch(Aors::AsDumped),
-            split: sets.batch(Aors::Split),
+            with_domain: sets.batch(Aors::WithDomain),
+            with_domain_count: 0,
             batches,
             matches,
         }
@@ -83,21 +85,20 @@ impl<'scope> DumpMatcher<'scope> {
         };
         self.bytes += user.len();
         bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;
-        if self.rules.default_domain.is_some()
-            && let Some((user, domain @ [_, ..])) = aor::split(aor)
-            && let Some(domain) = self.sets.domains.find(domain)
-        {
-            self.split.add(domain, user)?;
-            if self.split.count() == BATCH {
-                pass_on(&mut self.split, &self.batches);
+        let holds_domain = || aor::split(aor).is_some_and(|(_, domain)| !domain.is_empty());
+        let batch = match self.rules.default_domain.is_some() && holds_domain() {
+            true => {
+                self.with_domain_count += 1;
+                &mut self.with_domain
             }
-        }
+            false => &mut self.batch,
+        };
         if let Some(domain) = self.sets.domains.find(domain) {
-            self.batch.add(domain, user)?;
-            if self.batch.count() == BATCH {
-                pass_on(&mut self.batch, &self.batches);
+            batch.add(domain, user)?;
+            if batch.count() == BATCH {
+                pass_on(batch, &self.batches);
             }
-        } else if self.missing.has_domain(domain) || self.rules.scope.contains(domain) {
+        } else if self.missing.has_domain(domain) || self.rules.counts(domain) {
             self.missing.add(domain, user)?;
         }
         Ok(())
@@ -158,9 +159,16 @@ impl DumpVisitor for DumpMatcher<'_> {
             .hint("give their domain with --default-domain DOMAIN, or set modparam(\"usrloc\", \"use_domain\", 1)"));
         }
         pass_on(&mut self.batch, &self.batches);
-        pass_on(&mut self.split, &self.batches);
+        pass_on(&mut self.with_domain, &self.batches);
         drop(self.batches);
         let mut matches = self.matches.join().expect("a panic ends the process")?;
+        if self.with_domain_count * 2 > self.aors && !matches.with_domain_online {
+            return Err(Failure::new(format!(
+                "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc has use_domain 1",
+                self.with_domain_count, self.aors
+            ))
+            .hint("leave out --default-domain: it is for registrars with use_domain 0. Ask registrars of the two kinds in runs of their own, each with its --domain"));
+        }
         matches.missing.unite(self.missing)?;
         matches.aors = self.aors;
         matches.unusable = self.without_at + self.without_domain;

@@ -19,13 +19,13 @@ pub struct Matches {
     /// AoRs in the tables that count, and those among them of no set: without a user or without a domain.
     pub aors: usize,
     pub unusable: usize,
+    /// Whether a member stands for a user of [`Aors::WithDomain`].
+    pub(super) with_domain_online: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Presence {
     Absent,
-    /// Absent, and would be online if the AoRs were split at their `@`, where `--default-domain` says that they are not.
-    OnlineIfSplit,
     Online,
     /// Online, and the first of those who stand for the same user: so users can be counted.
     OnlineFirst,
@@ -43,6 +43,7 @@ impl Matches {
             missing: Missing::new(sets.user_case()),
             aors: 0,
             unusable: 0,
+            with_domain_online: false,
         }
     }
 
@@ -61,22 +62,17 @@ impl Matches {
     fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
         let index = sets.index();
         let found = sets.find(batch);
-        let presence = match batch.aors {
-            Aors::AsDumped => Presence::OnlineFirst,
-            Aors::Split => Presence::OnlineIfSplit,
-        };
         for (user, found) in batch.users.iter().zip(found) {
             if found.is_nobody() {
-                if batch.aors == Aors::AsDumped {
-                    let domain = sets.domains.name(batch.users.group(user));
-                    self.missing.add(domain, batch.users.get(user))?;
-                }
+                let domain = sets.domains.name(batch.users.group(user));
+                self.missing.add(domain, batch.users.get(user))?;
                 continue;
             }
-            if index.has_several(found) && !done.insert((found, batch.aors)) {
+            self.with_domain_online |= batch.aors == Aors::WithDomain;
+            if index.has_several(found) && !done.insert(found) {
                 continue;
             }
-            let mut presence = presence;
+            let mut presence = Presence::OnlineFirst;
             for member in index.members(found) {
                 let its = &mut self.presence[slot(member)];
                 *its = presence.max(*its);
@@ -100,10 +96,6 @@ impl Matches {
         self.presence[slot(member)] >= Presence::Online
     }
 
-    pub fn is_online_if_split(&self, member: MemberId) -> bool {
-        self.presence[slot(member)] == Presence::OnlineIfSplit
-    }
-
     /// How many users of each domain of `sets` are online and not missing, by [`DomainId::index`](super::DomainId::index).
     pub fn online_by_domain(&self, sets: &Sets) -> Vec<usize> {
         let mut online = vec![0; sets.domains.count()];
@@ -118,4 +110,4 @@ impl Matches {
 /// Whom [`Matches::of`] has marked already, where a form has several members.
 ///
 /// Each AoR may be one more spelling of one user, and each would mark all the members again.
-type Done = HashSet<(Found, Aors), RandomState>;
+type Done = HashSet<Found, RandomState>;

@@ -13,8 +13,6 @@ pub struct Plan {
     /// In the order of the keys' bytes.
     pub entries: Vec<Entry>,
     pub totals: Totals,
-    /// A stale member who would be online if the AoRs were split at their `@`, against `--default-domain`.
-    pub online_if_split: Option<MemberId>,
 }
 
 /// One key.
@@ -70,10 +68,6 @@ impl Plan {
                 None => entry.stale.push(*member),
             }
         }
-        let if_split = stale
-            .into_iter()
-            .filter(|member| matches.is_online_if_split(*member));
-        let online_if_split = if_split.min_by_key(|member| sets.member(*member));
         let mut online = matches.online_by_domain(&sets);
         let by_key = |a: &Entry, b: &Entry| a.key.cmp(&b.key);
         entries.sort_unstable_by(by_key);
@@ -126,7 +120,6 @@ impl Plan {
             missing: matches.missing.into_users(),
             entries,
             totals,
-            online_if_split,
         }
     }
 

@@ -19,6 +19,19 @@ pub struct Rules {
     pub tables: Vec<String>,
 }
 
+impl Rules {
+    /// Whether the sets and the users of a domain count: with `--default-domain`, of that one only.
+    pub fn counts(&self, domain: &[u8]) -> bool {
+        self.scope.contains(domain) && !self.is_other(domain)
+    }
+
+    /// Whether `--default-domain` leaves the set of a domain alone.
+    pub fn is_other(&self, domain: &[u8]) -> bool {
+        let own = self.default_domain.as_ref();
+        own.is_some_and(|own| !own.eq_ignore_ascii_case(domain))
+    }
+}
+
 /// Domains out of scope are never read, so never stale, and never written.
 #[derive(Clone, Debug)]
 pub struct Scope {

@@ -14,6 +14,8 @@ use crate::failure::Failure;
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
     pub domains: Domains,
+    /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
+    pub others: usize,
     members: Members,
     index: OnceLock<Index>,
 }
@@ -22,6 +24,7 @@ impl Sets {
     pub fn new(user_case: UserCase) -> Self {
         Self {
             domains: Domains::default(),
+            others: 0,
             members: Members::new(user_case),
             index: OnceLock::new(),
         }

@@ -64,7 +64,7 @@ impl Carrier<'_, '_> {
             .store
             .write(Verb::Remove, &by_key(self.plan, stale), &may_go_on);
         let gone = removal.with(&[Fate::Done, Fate::Unconfirmed]);
-        let mut unconfirmed = removal.with(&[Fate::Unconfirmed]);
+        let mut unconfirmed = removal.unanswered.clone();
         unconfirmed.sort_unstable();
         self.outcome.removed = removal.with(&[Fate::Done]);
         let unfinished = self.unfinished(removal, "removed");

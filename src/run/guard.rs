@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::findings::{Example, Findings, UpWhenAsked};
 use crate::failure::Failure;
-use crate::matching::{Plan, Totals};
-use crate::text::{Escaped, counted};
+use crate::matching::Totals;
+use crate::text::counted;
 
 /// Removals that pass under any share above 0%, so that a share works on small sites.
 const FEW: usize = 10;
@@ -103,14 +103,15 @@ impl Guard {
                 }
             ),
             hint: format!(
-                "wait {} s: the next run does it. If it {}",
+                "wait {} s: the next run does it. If {}",
                 left.as_secs_f64().ceil(),
-                match youngest.is_empty {
-                    true => "has no users yet, leave it out of --kamailio until it has",
-                    false => "knows all its users already",
+                match (youngest.is_empty, youngest.time) {
+                    (true, _) => "it has no users yet, leave it out of --kamailio until it has",
+                    (false, None) => "its clock was set back, set it right, or restart Kamailio",
+                    (false, Some(_)) => "it knows all its users already",
                 }
             ),
-            flag: (!youngest.is_empty).then(|| "--min-uptime 0s".into()),
+            flag: (!youngest.is_empty && youngest.time.is_some()).then(|| "--min-uptime 0s".into()),
         })
     }
 
@@ -173,7 +174,7 @@ impl Guard {
                 example.unwrap_or_default()
             ),
             hint: "compare the two: --prefix may be wrong, this may be another site's registrar, or kamailio.cfg may write \
-                   members in another form (100@abc.voip.ca, sip:100). If all members are gone indeed, and those who \
+                   members in another form (100@abc.voip.ca, sip:100), or the login ($au) where the number is meant. If all members are gone indeed, and those who \
                    are registered were never added"
                 .into(),
             flag: Some("--allow-empty".into()),
@@ -224,20 +225,6 @@ fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
         true => refusal.hint(hint),
         false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
     })
-}
-
-/// `--default-domain` is for registrars whose AoRs are bare users: a member who would be online if the AoRs were split at
-/// their `@` shows that these are not.
-pub fn check_default_domain(plan: &Plan) -> Result<(), Failure> {
-    let Some(member) = plan.online_if_split else {
-        return Ok(());
-    };
-    Err(Failure::new(format!(
-        "{} in {} counts as gone, and is registered if the AoRs are read with their domains",
-        Escaped(plan.sets.member(member)),
-        Escaped(plan.sets.key_name(member))
-    ))
-    .hint("leave out --default-domain: it is for registrars with use_domain 0, and one of these has use_domain 1. Ask registrars of the two kinds in runs of their own, each with its --domain"))
 }
 
 impl MaxRemoval {
@@ -324,7 +311,6 @@ mod tests {
         for (times, said, wait) in [
             (&[Some(500), Some(119)][..], "up for 119 s", "wait 1 s"),
             (&[Some(0)], "up for 0 s", "wait 120 s"),
-            (&[Some(500), None], "makes no sense", "wait 120 s"),
         ] {
             let refusal = refusal(times).unwrap();
             let said_so = refusal.to_string();
@@ -332,6 +318,13 @@ mod tests {
             assert!(said_so.contains(said) && hint.starts_with(wait), "{hint}");
             assert!(hint.ends_with(": --min-uptime 0s"), "{hint}");
         }
+        let refusal = refusal(&[Some(500), None]).unwrap();
+        assert!(refusal.to_string().contains("makes no sense"), "{refusal}");
+        let hint = refusal.hint.unwrap();
+        assert!(
+            hint.ends_with("restart Kamailio"),
+            "no option helps: {hint}"
+        );
     }
 
     #[test]

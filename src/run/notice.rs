@@ -21,6 +21,8 @@ pub enum Notice {
     DeadRegistrar(String),
     /// This registrar's name has several addresses.
     SeveralAddresses(String),
+    /// Sets of other domains than `--default-domain`.
+    OtherDomains(usize),
     /// This registrar does not tell how long it has been up.
     UntoldUptime(String),
     /// Of registrars that should know the same users, two that differ most.
@@ -36,7 +38,7 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 7] = [
+    pub const KINDS: [&str; 8] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
@@ -44,6 +46,7 @@ impl Notice {
         "several_addresses",
         "uneven_registrars",
         "untold_uptime",
+        "other_domains",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -55,6 +58,7 @@ impl Notice {
             Notice::SeveralAddresses(_) => 4,
             Notice::UnevenRegistrars { .. } => 5,
             Notice::UntoldUptime(_) => 6,
+            Notice::OtherDomains(_) => 7,
         }]
     }
 
@@ -73,6 +77,8 @@ impl Notice {
         let untold = |answer: &&Answer| answer.dumped().is_some_and(|one| one.uptime.is_none());
         let untold = registrars.iter().filter(|_| removes).filter(untold);
         let untold = untold.map(|answer| Notice::UntoldUptime(answer.url.clone()));
+        let others = plan.sets.others;
+        let others = (others > 0).then_some(Notice::OtherDomains(others));
         let uneven = uneven(registrars).filter(|_| config.replicated);
         let dead = plan
             .entries
@@ -93,6 +99,7 @@ impl Notice {
             .chain(refusing)
             .chain(several)
             .chain(untold)
+            .chain(others)
             .chain(uneven)
             .chain(dead)
             .chain(unmatched)
@@ -129,6 +136,13 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
+                )
+            }
+            Notice::OtherDomains(sets) => {
+                write!(
+                    f,
+                    "{} of other domains than --default-domain left alone",
+                    counted(*sets, "set")
                 )
             }
             Notice::UntoldUptime(url) => {

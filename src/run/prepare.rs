@@ -9,7 +9,6 @@ use super::changes::{Changes, by_key};
 use super::config::{Config, Mode, StaleUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::findings::Findings;
-use super::guard;
 use super::look::{self, Look};
 use super::notice::Notice;
 use super::outcome::Outcome;
@@ -75,7 +74,6 @@ fn plan(
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
     uptimes?;
 
-    guard::check_default_domain(&plan)?;
     let findings = Findings::new(&plan, &outcome.registrars, config.replicated);
     let allowed = match may_remove {
         true => config.guard.check(&findings),

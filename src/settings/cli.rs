@@ -169,7 +169,8 @@ pub struct Cli {
 
     /// Domain of every AoR, for registrars with use_domain 0
     ///
-    /// usrloc's use_domain is 0 unless kamailio.cfg sets it: registrars then report users without their domain.
+    /// usrloc's use_domain is 0 unless kamailio.cfg sets it: registrars then report users without their domain. For sites with
+    /// one domain: only its set is read and changed.
     #[arg(help_heading = MATCHING, long, value_name = "DOMAIN")]
     pub default_domain: Option<String>,
 

@@ -111,6 +111,15 @@ impl Cli {
                 deadlines,
             )
         };
+        let scope = Scope::new(&cli.domain, &cli.exclude_domain).map_err(split_pattern)?;
+        if let Some(domain) = &cli.default_domain
+            && !scope.contains(domain.as_bytes())
+        {
+            return Err(Failure::usage(format!(
+                "--default-domain {domain}: --domain or --exclude-domain leaves it out"
+            ))
+            .hint("leave out --domain and --exclude-domain: only the set of --default-domain is read and changed"));
+        }
         Ok(Config {
             registrars: cli
                 .kamailio
@@ -134,7 +143,7 @@ impl Cli {
             rules: Rules {
                 user_case,
                 prefix: cli.prefix.into_bytes(),
-                scope: Scope::new(&cli.domain, &cli.exclude_domain).map_err(split_pattern)?,
+                scope,
                 excluded: ExcludedUsers::new(&cli.exclude_user, user_case)
                     .map_err(split_pattern)?,
                 default_domain: cli

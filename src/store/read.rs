@@ -163,7 +163,10 @@ fn unread(
     wrong_type: &mut Vec<Arc<[u8]>>,
 ) -> Result<VecDeque<Unread>> {
     let mut unread = VecDeque::new();
-    let keys = keys(pipeline, rules)?;
+    let mut keys = keys(pipeline, rules)?;
+    let in_scope = keys.len();
+    keys.retain(|key| !rules.is_other(&key[rules.prefix.len()..]));
+    sets.others = in_scope - keys.len();
     let mut queue = keys.chunks(SIZES);
     for key in &keys {
         while !pipeline.is_busy()
@@ -218,8 +221,8 @@ fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
         |connection| {
             connection.page(&mut |key| {
                 let domain = key.strip_prefix(rules.prefix.as_slice());
-                if domain.is_some_and(|domain| rules.scope.contains(domain)) && !found.contains(key)
-                {
+                let in_scope = domain.is_some_and(|domain| rules.scope.contains(domain));
+                if in_scope && !found.contains(key) {
                     bytes += key.len() + 100;
                     found.insert(key.into());
                 }

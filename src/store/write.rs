@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::connection::Connection;
-use super::error::Result;
+use super::error::{Refusal, Result};
 use super::pipeline::{COMMAND, Pipeline};
 use crate::failure::Failure;
 
@@ -40,6 +40,8 @@ pub enum Fate {
 /// How far a write came.
 pub struct Written<Id> {
     pub fates: Vec<(Id, Fate)>,
+    /// Sent at least once without an answer, whatever became of it later: what a proxy has taken may be run late.
+    pub unanswered: Vec<Id>,
     pub failure: Option<Failure>,
 }
 
@@ -60,6 +62,7 @@ struct Command<'a, Id> {
     key: &'a [u8],
     members: &'a [(Id, &'a [u8])],
     fate: Fate,
+    is_unanswered: bool,
     /// Refused in a way that no further try changes.
     is_refused: bool,
 }
@@ -71,6 +74,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 key: change.key,
                 members,
                 fate: Fate::Untouched,
+                is_unanswered: false,
                 is_refused: false,
             })
         };
@@ -131,6 +135,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
             let command = &mut self.commands[*number];
             packed.push(command.packed(self.verb));
             sent.push((*number, command.fate));
+            command.is_unanswered |= command.fate == Fate::Unconfirmed;
             command.fate = Fate::Unconfirmed;
         }
         pipeline.send(packed)?;
@@ -142,7 +147,10 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a pipeline that broke may have been.
                 Err(error) if error.refusal().is_some() => {
-                    command.fate = before;
+                    // What Redis never says a proxy does, and Redis may have run it.
+                    if error.refusal() != Some(Refusal::Other) {
+                        command.fate = before;
+                    }
                     command.is_refused = error.is_for_good();
                     refused = refused.and(Err(error));
                 }
@@ -165,8 +173,13 @@ impl<'a, Id: Copy> Write<'a, Id> {
             let members = command.members.iter();
             members.map(|(id, _)| (*id, command.fate))
         });
+        let is_unanswered =
+            |command: &&Command<Id>| command.is_unanswered || command.fate == Fate::Unconfirmed;
+        let unanswered = self.commands.iter().filter(is_unanswered);
+        let unanswered = unanswered.flat_map(|command| command.members);
         Written {
             fates: fates.collect(),
+            unanswered: unanswered.map(|(id, _)| *id).collect(),
             failure,
         }
     }

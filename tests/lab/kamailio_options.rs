@@ -106,10 +106,6 @@ impl KamailioOptions {
             true,
             format!("LAB_USE_DOMAIN={}", u8::from(self.use_domain)),
         );
-        define(
-            true,
-            format!("LAB_CASE_SENSITIVE={}", u8::from(self.case_sensitive)),
-        );
         define(true, format!("LAB_TIMER_INTERVAL={}", self.timer_interval));
         // The naive fragment has no event route: ours, which is still there, must not help it.
         let ours = if self.naive {
@@ -119,7 +115,7 @@ impl KamailioOptions {
         };
         define(true, format!("ONLINE_REDIS=\"name=online;{ours}\""));
         define(self.naive, format!("LAB_NAIVE=\"name=srvN;{redis}\""));
-        define(self.case_sensitive, "WITH_ONLINE_CASE_SENSITIVE".into());
+        define(self.case_sensitive, "LAB_CASE_SENSITIVE".into());
         define(self.second_table, "LAB_SECOND_TABLE".into());
         let database = match &self.database {
             Some(loaded) => Some((1, loaded.display().to_string())),

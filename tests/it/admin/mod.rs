@@ -5,5 +5,5 @@ mod environment;
 mod generate;
 mod image;
 mod package;
-mod stock;
+mod release;
 mod systemd;

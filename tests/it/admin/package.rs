@@ -274,6 +274,7 @@ fn the_installed_examples_are_ours() {
         "kamailio.cfg.example",
         "contrib/alerts.yml",
         "contrib/board/index.php",
+        "contrib/kemi.py",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let file = name.trim_start_matches("contrib/");

@@ -2,6 +2,7 @@
 
 mod board;
 mod checked_key;
+mod default_domain;
 mod excluded;
 mod guard;
 mod kamailio_cfg;

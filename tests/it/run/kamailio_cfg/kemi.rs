@@ -1,0 +1,91 @@
+//! contrib/kemi.py in a site whose routing is in Python.
+
+use super::shapes::{Shape, many_domains, one_domain};
+use super::site::KamailioCfg;
+
+const RECIPE: &str = include_str!("../../../../contrib/kemi.py");
+
+const ROUTING: &str = r#"
+import KSR
+
+def mod_init():
+    return Routing()
+
+class Routing:
+    def child_init(self, rank):
+        return 0
+
+    def ksr_request_route(self, msg):
+        if KSR.is_method("OPTIONS"):
+            KSR.sl.send_reply(200, "OK")
+        elif KSR.registrar.save("location", 0) > 0:
+            online()
+        return 1
+
+    def ksr_registrar_event(self, msg, event):
+        online_expired()
+        return 1
+
+    def ksr_xhttp_event(self, msg, event):
+        if not online_rpc():
+            KSR.xhttp.xhttp_reply(200, "OK", "text/plain", "of the site\n")
+        return 1
+"#;
+
+const CALLBACKS: &str = r#"
+modparam("registrar", "event_callback", "ksr_registrar_event")
+modparam("xhttp", "event_callback", "ksr_xhttp_event")
+"#;
+
+/// The stock file up to its routes.
+fn in_python(shape: Shape, callbacks: &str, recipe: &str) -> Shape {
+    let cut = |cfg: KamailioCfg| {
+        let (before, _) = cfg.text.split_once("request_route {").unwrap();
+        KamailioCfg {
+            text: format!("{before}{callbacks}cfgengine \"python\"\n"),
+            ..cfg
+        }
+        .file("routing.py", format!("{recipe}{ROUTING}"))
+    };
+    shape.with(cut).ahead(
+        "loadmodule \"app_python3.so\"\nmodparam(\"app_python3\", \"load\", \"@DIR@/routing.py\")",
+    )
+}
+
+#[test]
+fn without_an_event_callback() {
+    in_python(many_domains(), "", RECIPE).lives();
+}
+
+#[test]
+fn with_event_callbacks() {
+    in_python(many_domains(), CALLBACKS, RECIPE)
+        .phone("A%20B@Voip.CA", "ONLINE:voip.ca", "a b")
+        .lives();
+}
+
+#[test]
+fn with_event_callbacks_and_one_domain() {
+    let recipe = RECIPE.replace("ONLINE_DOMAIN = \"\"", "ONLINE_DOMAIN = \"voip.ca\"");
+    in_python(one_domain(), CALLBACKS, &recipe).lives();
+}
+
+/// Nobody, a number without a domain, a user whom Python cannot hold: the script goes on.
+#[test]
+fn odd_users() {
+    let site = in_python(many_domains(), CALLBACKS, RECIPE).cfg.start();
+    let phone = site.kamailio.phone();
+    assert_eq!(phone.register_raw(b"raw\xffutf8", "voip.ca"), 200);
+    for user in ["x%40y", "ünï", "50%25", "100"] {
+        phone.register(&format!("{user}@voip.ca"));
+    }
+    phone.register("v6@[2001:db8::1]");
+    assert_eq!(
+        site.redis.members("ONLINE:voip.ca"),
+        ["100", "50%", "x@y", "ünï"]
+    );
+    assert_eq!(site.redis.members("ONLINE:[2001:db8::1]"), ["v6"]);
+    site.run(&["--add-missing"]).expect(0);
+    site.run(&["--dry-run", "--exit-code"]).expect(0);
+    assert!(site.get("/metrics").contains("of the site"));
+}

@@ -1,0 +1,10 @@
+//! kamailio.cfg.example in the kamailio.cfg files that sites have: the stock one of Debian's package, and what sites make of it.
+
+mod http;
+mod install;
+mod kemi;
+mod mid_registrar;
+mod settings;
+mod shapes;
+mod site;
+mod websocket;
