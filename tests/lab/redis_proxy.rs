@@ -23,6 +23,8 @@ pub enum Fault {
     Drips(Duration),
     /// This happens first, and then the command goes its way.
     Meanwhile(Arc<dyn Fn() + Send + Sync>),
+    /// Nobody answers. Once the client has gone, this is waited for, and then Redis runs it.
+    Late(Arc<dyn Fn() + Send + Sync>),
 }
 
 #[derive(Clone)]
@@ -127,6 +129,11 @@ fn serve(mut client: TcpStream, port: u16, script: &Mutex<Script>) -> Result<()>
                     std::thread::sleep(every);
                     client.write_all(&[byte])?;
                 }
+            }
+            Some(Fault::Late(wait)) => {
+                hang(&mut client);
+                wait();
+                return ask().map(drop);
             }
             meanwhile => {
                 if let Some(Fault::Meanwhile(act)) = meanwhile {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    AFTER, BEFORE, BEFORE_AND_ADDED, KEY, ROLLED_BACK, UNCHANGED, args, redis, reset, says,
+    AFTER, BEFORE, KEY, ROLLED_BACK, UNCHANGED, args, nobody_online_is_lost, redis, reset, says,
 };
 use crate::lab::{HttpStub, Reply, capture, kamonline};
 
@@ -25,7 +25,7 @@ fn kamailio_fails_over_jsonrpc() {
             ),
         )
     };
-    let (first, second) = (dump(&["100", "new"]), dump(&["100", "new", "back"]));
+    let (first, second) = (dump(&["100", "new"]), dump(&["100", "new", "zoe"]));
     let half = first[..first.len() - 60].to_vec();
     let old = Reply::Whole(capture("5.0.8/three.brief.json"));
     let rows = [
@@ -85,10 +85,18 @@ fn kamailio_fails_over_jsonrpc() {
             "{name}"
         );
 
-        let (failed, _) = run(vec![Reply::Whole(first.clone()), fault]);
-        let failed = failed.expect(1);
-        says(&failed, name, &["second look: ", said, ROLLED_BACK]);
-        assert_eq!(redis.members(KEY), BEFORE_AND_ADDED, "{name}");
+        for (look, before, kept) in [
+            ("second look: ", 1, UNCHANGED),
+            ("last look: ", 2, ROLLED_BACK),
+        ] {
+            let looks = vec![Reply::Whole(first.clone()); before];
+            let (failed, requests) = run([looks, vec![fault.clone()]].concat());
+            let failed = failed.expect(1);
+            says(&failed, name, &[look, said, kept, "  hint: ", hint]);
+            assert_eq!(requests, before + asked, "{look}{name}");
+            assert_eq!(redis.members(KEY), BEFORE, "{look}{name}");
+            nobody_online_is_lost(&failed, &redis, &BEFORE, name);
+        }
 
         let (mended, _) = run(vec![Reply::Whole(second.clone())]);
         mended.expect(0);

@@ -1,12 +1,13 @@
 //! Kamailio goes wrong.
 
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use super::{
-    AFTER, BEFORE, BEFORE_AND_ADDED, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, redis,
-    reset, says, second_dump,
+    AFTER, BEFORE, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, nobody_online_is_lost,
+    redis, reset, says, second_dump, side_by_side,
 };
-use crate::lab::{Fault, HttpStub, RedisProxy, Reply, Rule, capture, kamonline};
+use crate::lab::{Fault, HttpStub, RedisProxy, Reply, Rule, capture, kamonline, until};
 
 /// How Kamailio goes wrong; how often it is asked; what is said, and the hint.
 type KamailioRow = (String, Reply, usize, &'static str, &'static str);
@@ -156,68 +157,75 @@ fn kamailio_rows(page: Vec<u8>) -> Vec<KamailioRow> {
     rows
 }
 
+/// The dumps of the looks before this one.
+const LOOKS: [(&str, usize); 3] = [("", 0), ("second look: ", 1), ("last look: ", 2)];
+
 #[test]
 fn kamailio_fails_when_it_is_asked_first() {
-    let redis = redis();
-    for (name, fault, asked, said, hint) in kamailio_rows(first_dump()) {
-        let row = format!("Kamailio {name}");
-        let stub = HttpStub::serve(vec![fault.clone()]);
-        let run = kamonline(&args(&stub.url(), &redis.url())).expect(1);
-        says(&run, &row, &[said, UNCHANGED, "  hint: ", hint]);
-        assert_eq!(stub.requests().len(), asked, "{row}");
-        assert_eq!(redis.members(KEY), BEFORE, "{row}");
-    }
-    for (name, fault, asked, ..) in kamailio_rows(first_dump()) {
-        if asked > 1 {
-            reset(&redis);
-            let replies = [
-                fault,
-                Reply::Whole(first_dump()),
-                Reply::Whole(second_dump()),
-            ];
-            let stub = HttpStub::serve(replies.into());
-            kamonline(&args(&stub.url(), &redis.url())).expect(0);
-            assert_eq!(redis.members(KEY), AFTER, "Kamailio {name} once");
-        }
-    }
+    kamailio_fails_at(LOOKS[0], UNCHANGED);
 }
 
 #[test]
 fn kamailio_fails_at_the_second_look() {
-    let redis = redis();
-    for (name, fault, asked, said, hint) in kamailio_rows(second_dump()) {
-        let row = format!("Kamailio {name} at the second look");
-        reset(&redis);
-        let stub = HttpStub::serve(vec![Reply::Whole(first_dump()), fault.clone()]);
-        let run = kamonline(&args(&stub.url(), &redis.url())).expect(1);
-        says(
-            &run,
-            &row,
-            &["second look: ", said, ROLLED_BACK, "  hint: ", hint],
-        );
-        assert_eq!(stub.requests().len(), 1 + asked, "{row}");
-        assert_eq!(redis.members(KEY), BEFORE_AND_ADDED, "{row}");
+    kamailio_fails_at(LOOKS[1], UNCHANGED);
+}
+
+#[test]
+fn kamailio_fails_at_the_last_look() {
+    kamailio_fails_at(LOOKS[2], ROLLED_BACK);
+}
+
+/// With every fault, as often as kamonline tries; and once, where it tries again.
+fn kamailio_fails_at((look, before): (&str, usize), kept: &str) {
+    side_by_side(kamailio_rows(second_dump()), |row, redis| {
+        let (name, fault, asked, said, hint) = row;
+        let row = format!("{look}Kamailio {name}");
+        let run = |replies: &[Reply]| {
+            reset(redis);
+            let looks = vec![Reply::Whole(first_dump()); before];
+            let stub = HttpStub::serve([&looks, replies].concat());
+            let run = kamonline(&args(&stub.url(), &redis.url()));
+            (run, stub.requests().len())
+        };
+        let (failed, requests) = run(std::slice::from_ref(&fault));
+        let failed = failed.expect(1);
+        says(&failed, &row, &[look, said, kept, "  hint: ", hint]);
+        assert_eq!(requests, before + asked, "{row}");
+        assert_eq!(redis.members(KEY), BEFORE, "{row}");
+        nobody_online_is_lost(&failed, redis, &BEFORE, &row);
         if asked > 1 {
-            reset(&redis);
-            let replies = [
-                Reply::Whole(first_dump()),
-                fault,
-                Reply::Whole(second_dump()),
-            ];
-            let stub = HttpStub::serve(replies.into());
-            kamonline(&args(&stub.url(), &redis.url())).expect(0);
+            let (mended, _) = run(&[fault, Reply::Whole(second_dump())]);
+            mended.expect(0);
             assert_eq!(redis.members(KEY), AFTER, "{row}, once");
         }
-    }
+    });
 }
 
 #[test]
 fn kamailio_is_gone_at_the_second_look() {
     let redis = redis();
-    let stub = Arc::new(Mutex::new(Some(HttpStub::serve(vec![Reply::Close(
-        first_dump(),
-    )]))));
-    let url = stub.lock().unwrap().as_ref().unwrap().url();
+    let stub = HttpStub::serve(vec![Reply::Close(first_dump())]);
+    let url = stub.url();
+    let run = thread::scope(|threads| {
+        threads.spawn(|| {
+            until("the first look is over", || stub.uptimes_asked() == 6);
+            drop(stub);
+        });
+        kamonline(&[&args(&url, &redis.url())[..], &["--settle=1s"]].concat())
+    });
+    let refused = "second look: Kamailio at ";
+    let said = [refused, "cannot connect (Connection refused)", UNCHANGED];
+    says(&run.expect(1), "", &said);
+    assert_eq!(redis.members(KEY), BEFORE);
+    assert_eq!(redis.calls("srem"), 0);
+}
+
+#[test]
+fn kamailio_is_gone_at_the_last_look() {
+    let redis = redis();
+    let stub = HttpStub::serve(vec![Reply::Close(first_dump())]);
+    let url = stub.url();
+    let stub = Mutex::new(Some(stub));
     let fault = Fault::Meanwhile(Arc::new(move || drop(stub.lock().unwrap().take())));
     let rule = Rule {
         command: "SREM",
@@ -227,57 +235,39 @@ fn kamailio_is_gone_at_the_second_look() {
     };
     let proxy = RedisProxy::new(&redis, vec![rule]);
     let run = kamonline(&args(&url, &proxy.url())).expect(1);
-    says(
-        &run,
-        "",
-        &[
-            "second look: ",
-            "cannot connect (Connection refused)",
-            ROLLED_BACK,
-        ],
-    );
-    assert_eq!(redis.members(KEY), BEFORE_AND_ADDED);
+    let refused = "last look: Kamailio at ";
+    let said = [refused, "cannot connect (Connection refused)", ROLLED_BACK];
+    says(&run, "", &said);
+    assert_eq!(redis.members(KEY), BEFORE);
 }
 
+/// At the first, a middle and the last of the six questions of each look.
 #[test]
 fn kamailio_fails_when_it_is_asked_for_its_uptime() {
-    let redis = redis();
-    let up = || Reply::Whole(HttpStub::up_for("86400"));
-    let restarted = HttpStub::up_since("Thu Nov 26 08:17:15 2026", "86400");
+    let up = Reply::Whole(HttpStub::up_for("86400"));
     let forbidden = HttpStub::answer("403 Forbidden", "no");
-    let half = up_half();
-    let rows = [
+    let whole = HttpStub::up_for("86400");
+    let half = whole[..whole.len() - 20].to_vec();
+    let faults = [
         ("hangs", Reply::Hang(vec![]), "no whole answer within 1s"),
         ("forbids it", Reply::Whole(forbidden), "it answered 403"),
         ("closes", Reply::Close(vec![]), "closed the connection"),
         ("is cut off", Reply::Close(half), "its answer was cut off"),
-        ("was restarted", Reply::Whole(restarted), "was restarted"),
     ];
-    for (name, fault, said) in rows {
-        for second in [false, true] {
-            if !second && name == "was restarted" {
-                continue;
-            }
-            let row = format!("Kamailio {name} at its uptime, at the second look: {second}");
-            reset(&redis);
-            let dumps = [first_dump(), second_dump()].map(Reply::Whole);
-            let uptimes = match second {
-                true => vec![up(), fault.clone()],
-                false => vec![fault.clone()],
-            };
-            let stub = HttpStub::with_uptimes(dumps.into(), uptimes);
-            let run = kamonline(&args(&stub.url(), &redis.url())).expect(1);
-            let (kept, members): (_, &[&str]) = match second {
-                true => (ROLLED_BACK, &BEFORE_AND_ADDED),
-                false => (UNCHANGED, &BEFORE),
-            };
-            says(&run, &row, &[said, kept, "  hint: "]);
-            assert_eq!(redis.members(KEY), members, "{row}");
-        }
-    }
-}
-
-fn up_half() -> Vec<u8> {
-    let whole = HttpStub::up_for("86400");
-    whole[..whole.len() - 20].to_vec()
+    let rows = faults.into_iter().flat_map(|fault| {
+        LOOKS.map(|look| [0, 3, 5].map(|question| (fault.clone(), look, question)))
+    });
+    side_by_side(rows.flatten(), |row, redis| {
+        let ((name, fault, said), (look, before), question) = row;
+        let row = format!("{look}Kamailio {name} at question {question} for its uptime");
+        reset(redis);
+        let dumps = vec![Reply::Whole(first_dump())];
+        let uptimes = [vec![up.clone(); 6 * before + question], vec![fault]].concat();
+        let stub = HttpStub::with_uptimes(dumps, uptimes);
+        let run = kamonline(&args(&stub.url(), &redis.url())).expect(1);
+        let kept = if before == 2 { ROLLED_BACK } else { UNCHANGED };
+        says(&run, &row, &[look, said, kept, "  hint: "]);
+        assert_eq!(redis.members(KEY), BEFORE, "{row}");
+        nobody_online_is_lost(&run, redis, &BEFORE, &row);
+    });
 }

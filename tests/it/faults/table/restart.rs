@@ -1,75 +1,190 @@
-//! Redis goes, and comes back or does not.
+//! Redis goes, and comes back; or a removal comes to it late.
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use super::{AFTER, KEY, args, kamailio, redis, reset, says};
-use crate::lab::{End, Fault, Redis, RedisOptions, RedisProxy, Rule, kamonline};
+use super::sixty::{self, CHECKS, DOMAINS, cut_off, everyone, last_dump, removed, zoes};
+use super::{
+    ADD_MISSING, AFTER, KEY, args, first_dump, kamailio, nobody_online_is_lost, off, on_the_board,
+    redis, reset, says, second_dump, side_by_side,
+};
+use crate::lab::{
+    End, Fault, HttpStub, Redis, RedisOptions, RedisProxy, Reply, Rule, Run, kamonline, until,
+};
+
+const LATE: &str =
+    "perhaps off the board, if their removal, which Redis did not answer, is run late: ";
+
+fn rule(command: &'static str, nth: usize, fault: Fault) -> Rule {
+    Rule {
+        command,
+        times: nth..nth + 1,
+        onwards: false,
+        fault,
+    }
+}
+
+/// A Redis that a fault can stop, and that keeps what it has confirmed.
+pub fn stoppable() -> Arc<Mutex<Redis>> {
+    let extra = vec!["appendonly yes".into(), "appendfsync always".into()];
+    Arc::new(Mutex::new(Redis::with(RedisOptions {
+        extra,
+        ..RedisOptions::default()
+    })))
+}
 
 #[test]
 fn a_removal_that_may_have_been_done_is_looked_at_again() {
     let redis = redis();
-    let rule = |times, fault| Rule {
-        command: "SREM",
-        times,
-        onwards: false,
-        fault,
-    };
     let refused = b"-READONLY You can't write\r\n".to_vec();
     let rules = vec![
-        rule(0..1, Fault::After(End::Close)),
-        rule(1..2, Fault::Says(refused)),
+        rule("SREM", 0, Fault::After(End::Close)),
+        rule("SREM", 1, Fault::Says(refused)),
     ];
-    let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, rules));
-    let run = kamonline(&args(&kamailio.url(), &proxy.url())).expect(1);
-    says(
-        &run,
-        "",
-        &["it is a replica", "0 of 2 were removed, perhaps 2 more"],
+    let looks = [first_dump(), first_dump(), second_dump()].map(Reply::Whole);
+    let (kamailio, proxy) = (
+        HttpStub::serve(looks.into()),
+        RedisProxy::new(&redis, rules),
     );
-    assert_eq!(redis.members(KEY), ["100", "back"]);
+    let run = kamonline(&args(&kamailio.url(), &proxy.url())).expect(1);
+    let perhaps = "0 of 2 were removed, perhaps 2 more";
+    says(&run, "", &["it is a replica", perhaps, LATE, ADD_MISSING]);
+    assert_eq!(off(&run), ["zoe"]);
+    assert_eq!(redis.members(KEY), ["100", "zoe"]);
 }
 
 #[test]
 fn redis_is_restarted_in_the_middle() {
-    for (command, comes_back) in [
-        ("SCAN", true),
-        ("SMEMBERS", true),
-        ("SREM", true),
-        ("SADD", true),
-        ("SREM", false),
-    ] {
-        let options = RedisOptions {
-            extra: vec!["appendonly yes".into()],
-            ..RedisOptions::default()
-        };
-        let redis = Arc::new(Mutex::new(Redis::with(options)));
+    for command in ["SCAN", "SMEMBERS", "SADD", "SREM"] {
+        let redis = stoppable();
         reset(&redis.lock().unwrap());
         let restarted = redis.clone();
-        let fault = Fault::Meanwhile(Arc::new(move || match comes_back {
-            true => restarted.lock().unwrap().restart(),
-            false => restarted.lock().unwrap().kill(),
-        }));
-        let rule = Rule {
-            command,
-            times: 0..1,
-            onwards: false,
-            fault,
-        };
-        let proxy = RedisProxy::new(&redis.lock().unwrap(), vec![rule]);
+        let restart = move || restarted.lock().unwrap().restart();
+        let rules = vec![rule(command, 0, Fault::Meanwhile(Arc::new(restart)))];
+        let proxy = RedisProxy::new(&redis.lock().unwrap(), rules);
         let kamailio = kamailio();
-        let run = kamonline(&args(&kamailio.url(), &proxy.url()));
-        if comes_back {
-            run.expect(0);
-            let members = redis.lock().unwrap().members(KEY);
-            assert_eq!(members, AFTER, "restarted at {command}");
-        } else {
-            let lost = "not put back: back in";
-            let said = [
-                "the connection broke",
-                "0 of 2 were removed, perhaps 2 more",
-                lost,
-            ];
-            says(&run.expect(1), command, &said);
-        }
+        kamonline(&args(&kamailio.url(), &proxy.url())).expect(0);
+        let members = redis.lock().unwrap().members(KEY);
+        assert_eq!(members, AFTER, "restarted at {command}");
     }
+}
+
+/// A run on a Redis that dies when the n-th command comes to it, and is back after two seconds.
+fn comes_back(command: &'static str, nth: usize, last: Reply) -> (Run, Arc<Mutex<Redis>>) {
+    let redis = stoppable();
+    sixty::fill(&redis.lock().unwrap());
+    let dead = redis.clone();
+    let dies = move || {
+        dead.lock().unwrap().kill();
+        let dead = dead.clone();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(2));
+            dead.lock().unwrap().restart();
+        });
+    };
+    let rules = vec![rule(command, nth, Fault::Meanwhile(Arc::new(dies)))];
+    let proxy = RedisProxy::new(&redis.lock().unwrap(), rules);
+    let run = sixty::run(&sixty::kamailio(last), &proxy.url());
+    until("it is back", || redis.lock().unwrap().is_ready());
+    (run, redis)
+}
+
+#[test]
+fn redis_comes_back_after_two_seconds() {
+    let last = || [(Reply::Whole(last_dump()), zoes()), (cut_off(), everyone())];
+    let rows = last().into_iter().flat_map(|last| {
+        [
+            ("SREM", 0),
+            ("SREM", 3),
+            ("SADD", CHECKS),
+            ("SADD", CHECKS + 3),
+        ]
+        .map(|command| (command, last.clone()))
+    });
+    side_by_side(rows, |((command, nth), (last, online)), _| {
+        let row = format!(
+            "Redis is gone for 2 s at {command} {nth}, {} online",
+            online.len()
+        );
+        let (run, redis) = comes_back(command, nth, last);
+        let redis = redis.lock().unwrap();
+        nobody_online_is_lost(&run, &redis, &online, &row);
+        let on = on_the_board(&redis);
+        assert!(online.iter().all(|user| on.contains(user)), "{row}: {on:?}");
+        let is_seen = online.len() == DOMAINS;
+        match (command, is_seen) {
+            ("SADD", true) => drop(run.expect(0)),
+            ("SADD", false) => {
+                let run = run.expect(1);
+                says(&run, &row, &["everyone who was removed is back: 60 users"]);
+                assert!(off(&run).is_empty(), "{row}");
+            }
+            // Nobody answered a part of the removal, and a proxy might deliver it yet.
+            _ => {
+                let said = ["of 60 were removed, perhaps ", LATE, ADD_MISSING];
+                let run = run.expect(1);
+                says(&run, &row, &said);
+                assert!(
+                    off(&run).len() >= online.len() - nth * online.len() / DOMAINS,
+                    "{row}"
+                );
+            }
+        }
+    });
+}
+
+/// A proxy has taken a removal, nobody answers it, and it comes to Redis when the run is over.
+#[test]
+fn a_removal_that_a_proxy_delivers_last_is_told() {
+    let redis = Redis::start();
+    sixty::fill(&redis);
+    let (end, ended) = channel();
+    let ended = Mutex::new(ended);
+    let late = Fault::Late(Arc::new(move || ended.lock().unwrap().recv().unwrap()));
+    let proxy = RedisProxy::new(&redis, vec![rule("SREM", 0, late)]);
+    let kamailio = sixty::kamailio(Reply::Whole(last_dump()));
+    let run = sixty::run(&kamailio, &proxy.url()).expect(1);
+    says(
+        &run,
+        "",
+        &["0 of 60 were removed, perhaps 60 more", LATE, ADD_MISSING],
+    );
+    assert_eq!((off(&run).len(), removed(&redis, "")), (DOMAINS, 0));
+    end.send(()).unwrap();
+    until("it is removed", || redis.calls("srem") == 1);
+    let on = on_the_board(&redis);
+    let lost = zoes().into_iter().filter(|zoe| !on.contains(zoe));
+    assert_eq!(lost.count(), 1);
+    nobody_online_is_lost(&run, &redis, &zoes(), "");
+}
+
+/// A removal lies in the socket of a Redis that does not answer; it wakes when users are put back already.
+#[test]
+fn a_removal_that_redis_runs_late_comes_before_the_put_back() {
+    let redis = Arc::new(Redis::start());
+    sixty::fill(&redis);
+    let stopped = redis.clone();
+    let stop = Fault::Meanwhile(Arc::new(move || stopped.pause()));
+    let proxy = RedisProxy::new(&redis, vec![rule("SREM", 0, stop)]);
+    let kamailio = sixty::kamailio(Reply::Whole(last_dump()));
+    let run = thread::scope(|threads| {
+        threads.spawn(|| {
+            until("it is asked for the last look", || {
+                kamailio.requests().len() == 3
+            });
+            thread::sleep(Duration::from_millis(2_500));
+            redis.resume();
+        });
+        sixty::run(&kamailio, &proxy.url())
+    });
+    says(
+        &run.expect(1),
+        "",
+        &["0 of 60 were removed, perhaps 60 more", LATE],
+    );
+    assert_eq!(redis.calls("srem"), 1);
+    let on = on_the_board(&redis);
+    assert!(zoes().iter().all(|zoe| on.contains(zoe)), "{on:?}");
 }
