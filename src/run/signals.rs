@@ -38,8 +38,11 @@ impl From<Signal> for Failure {
     }
 }
 
-/// Tells `heed` of each signal, in a thread of its own, until nobody heeds them any more: the next one ends the process
-/// then. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
+/// How long the report of a run that is over may take once a signal comes.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// Tells `heed` of each signal, in a thread of its own. When nobody heeds them any more the run is over, and a signal ends
+/// the process, with a moment for its report. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
 pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let ours = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
@@ -50,6 +53,7 @@ pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<(
     thread::spawn(move || {
         for signal in signals.forever() {
             if !heed(Signal(signal)) {
+                thread::sleep(REPORT);
                 std::process::exit(128 + signal);
             }
         }

@@ -4,6 +4,7 @@
 // Several test binaries share it, and none uses all of it.
 #![allow(dead_code, unused_imports)]
 
+mod balancer;
 mod browser;
 mod certificates;
 mod cluster;
@@ -21,6 +22,7 @@ mod sentinel;
 mod sip;
 mod stub;
 
+pub use balancer::Balancer;
 pub use browser::Browser;
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;
@@ -33,7 +35,7 @@ pub use proxy::Proxy;
 pub use redis::{Redis, RedisOptions};
 pub use redis_client::RedisClient;
 pub use redis_proxy::{End, Fault, RedisProxy, Rule};
-pub use run::{Run, kamonline, kamonline_command, kamonline_env};
+pub use run::{Run, kamonline, kamonline_by, kamonline_command, kamonline_env};
 pub use sentinel::{Sentinels, TlsSentinel};
 pub use sip::Phone;
 pub use stub::{HttpStub, Reply, TcpStub};

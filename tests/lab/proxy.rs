@@ -23,6 +23,8 @@ struct Script {
     delay: Duration,
     repeats: bool,
     first: Option<Vec<u8>>,
+    /// Replies by the first lines of their requests, as a cache keeps them.
+    cache: Option<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Proxy {
@@ -64,6 +66,12 @@ impl Proxy {
         self
     }
 
+    /// A request that has come before gets the reply of that time; a question for the uptime does, too.
+    pub fn caching(self) -> Self {
+        self.script.lock().unwrap().cache = Some(HashMap::new());
+        self
+    }
+
     /// The n-th request gets these bytes and a closed connection, and Kamailio does not hear of it.
     pub fn replace(self, n: usize, reply: Vec<u8>) -> Self {
         self.script.lock().unwrap().replacements.insert(n, reply);
@@ -91,13 +99,13 @@ struct Forwarded {
 impl Script {
     fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
         if asks_for_uptime(&request) {
-            let bytes = forward(&request, kamailio).unwrap_or_default();
+            let bytes = self.forward(&request, kamailio).unwrap_or_default();
             return Forwarded {
                 is_last: bytes.is_empty(),
                 bytes,
             };
         }
-        self.requests.push(request);
+        self.requests.push(request.clone());
         let n = self.requests.len();
         if let Some(hook) = self.hooks.get_mut(&n) {
             hook();
@@ -106,7 +114,7 @@ impl Script {
         let is_replaced = replacement.is_some();
         let bytes = replacement
             .or_else(|| self.first.clone())
-            .or_else(|| forward(&self.requests[n - 1], kamailio))
+            .or_else(|| self.forward(&request, kamailio))
             .unwrap_or_default();
         if self.repeats {
             self.first = Some(bytes.clone());
@@ -116,6 +124,16 @@ impl Script {
             is_last: is_replaced || bytes.is_empty(),
             bytes,
         }
+    }
+
+    fn forward(&mut self, request: &[u8], kamailio: SocketAddr) -> Option<Vec<u8>> {
+        let line = request.split(|byte| *byte == b'\r').next()?;
+        let kept = self.cache.as_ref().and_then(|cache| cache.get(line));
+        let reply = kept.cloned().or_else(|| forward(request, kamailio))?;
+        if let Some(cache) = &mut self.cache {
+            cache.insert(line.to_vec(), reply.clone());
+        }
+        Some(reply)
     }
 }
 

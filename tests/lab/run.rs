@@ -17,6 +17,17 @@ pub fn kamonline_command(args: &[&str]) -> Command {
     command
 }
 
+/// Started by a line of sh, which calls it `$RUN`: `exec nohup $RUN`.
+pub fn kamonline_by(line: &str, args: &[&str]) -> Command {
+    let run = [&[env!("CARGO_BIN_EXE_kamonline")], args]
+        .concat()
+        .join(" ");
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).env("RUN", run);
+    command.env("KAMONLINE_MIN_UPTIME", "0s");
+    command
+}
+
 pub fn kamonline(args: &[&str]) -> Run {
     kamonline_env(args, &[])
 }

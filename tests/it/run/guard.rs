@@ -52,6 +52,23 @@ fn an_empty_dump_is_no_reason_to_empty_the_board() {
 }
 
 #[test]
+fn the_registrar_of_another_site_is_no_reason_to_empty_a_domain() {
+    let lab = lab(3, 3);
+    for user in 0..3 {
+        lab.pull_the_cable(format!("{}@abc.voip.ca", 100 + user));
+        lab.register(&format!("{user}@other.ca"));
+    }
+    let scope = ["--domain=abc[.]voip[.]ca"];
+    refused(&lab, &scope, "whether this is the registrar of this site");
+    refused(&lab, &scope, "--allow-empty");
+    let said = lab.run(&scope).expect(3).stderr;
+    let why = "Kamailio reports nobody of these domains, while Redis has 6 members";
+    assert!(said.contains(why), "{said}");
+    let_through(&lab, &["--domain=abc[.]voip[.]ca", "--allow-empty"]);
+    assert_eq!(lab.redis.keys(), ["ONLINE:other.ca"]);
+}
+
+#[test]
 fn an_empty_dump_with_many_members_names_both_flags() {
     let lab = lab(0, 20);
     refused(&lab, &[], "--allow-empty --max-removal 20");
@@ -158,6 +175,9 @@ fn what_is_out_of_scope_is_neither_read_nor_written() {
         ["ONLINE:abc.voip.ca", "ONLINE:test.voip.ca"]
     );
     assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100"]);
-    let run = let_through(&lab, &["--domain=test.*", "--max-removal=100%"]);
+    // Nobody of it is registered, whoever else is.
+    let scope = ["--domain=test.*", "--max-removal=100%"];
+    refused(&lab, &scope, "--allow-empty");
+    let run = let_through(&lab, &[&scope[..], &["--allow-empty"]].concat());
     assert!(run.stdout.contains("- dead0"), "{}", run.stdout);
 }

@@ -44,7 +44,7 @@ fn the_missing_are_added_and_the_stale_are_shown_and_stay() {
     assert_eq!(report["domains"][0]["stale"], json!(["101"]));
     assert_eq!(
         report["totals"],
-        json!({"online": 2, "members": 3, "stale": 1, "missing": 0, "removed": 0, "added": 0, "restored": 0, "rolled_back": 0})
+        json!({"online": 2, "members": 3, "stale": 1, "missing": 0, "removed": 0, "added": 0, "restored": 0, "rolled_back": 0, "off": 0, "other_forms": 0})
     );
     let metrics = std::fs::read_to_string(&metrics).unwrap();
     for line in [

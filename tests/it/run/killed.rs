@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::process::{Child, Stdio};
 
-use crate::faults::table::{AFTER, BEFORE, KEY, args, first_dump, kamailio, redis, second_dump};
-use crate::lab::{
-    End, Fault, HttpStub, Redis, RedisProxy, Reply, Rule, kamonline, kamonline_command, until,
+use super::scripted::{
+    ADDITION, AFTER, BEFORE, CHECK, KEY, REMOVED, RESTORE, RESTORED, args, command, hanging,
+    kamailio, last_dump, redis, reset, silent_at, until_asked, until_it_hangs,
 };
+use crate::lab::{HttpStub, Redis, Reply, kamonline, kamonline_command, until};
 
 fn kill(mut child: Child) {
     child.kill().unwrap();
@@ -16,65 +17,35 @@ fn kill(mut child: Child) {
 /// What the killed run left, and that a whole run mends it.
 fn leaves(redis: &Redis, members: &[&str], row: &str) {
     assert_eq!(redis.members(KEY), members, "{row}");
-    let kamailio = HttpStub::serve(vec![Reply::Whole(second_dump())]);
+    let kamailio = HttpStub::serve(vec![last_dump()]);
     kamonline(&args(&kamailio.url(), &redis.url())).expect(0);
     assert_eq!(redis.members(KEY), AFTER, "{row}, and then another run");
-    redis.command(&["DEL", KEY]);
-    redis.add_many(KEY, BEFORE);
-}
-
-/// With more time than it takes to kill it.
-fn quiet(kamailio: &str, redis: &str) -> Child {
-    let mut args = args(kamailio, redis);
-    args.retain(|arg| !arg.starts_with("--timeout"));
-    let mut command = kamonline_command(&args);
-    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
-/// A Redis that hangs at the n-th command of this name (from 0), before or after it has run it.
-pub fn hanging(redis: &Redis, command: &'static str, nth: usize, has_run: bool) -> RedisProxy {
-    redis.reset_stats();
-    let rule = Rule {
-        command,
-        times: nth..nth + 1,
-        onwards: false,
-        fault: match has_run {
-            true => Fault::After(End::Hang),
-            false => Fault::Before(End::Hang),
-        },
-    };
-    RedisProxy::new(redis, vec![rule])
-}
-
-pub fn until_it_hangs(redis: &Redis, proxy: &RedisProxy, command: &str, nth: usize, has_run: bool) {
-    until(command, || proxy.seen(command) > nth);
-    until(command, || !has_run || redis.calls(command) > nth as u64);
+    reset(redis);
 }
 
 #[test]
 fn killed_at_any_step_of_redis() {
-    // Killed between the removal and the second look, a run leaves out who came back meanwhile: `back`.
+    // Killed between the removal and the end of the last look, a run leaves out who came back meanwhile: `zoe`.
     let steps: [(&str, usize, bool, &[&str]); 12] = [
         ("HELLO", 0, false, &BEFORE),
         ("SCAN", 0, true, &BEFORE),
         ("SCARD", 0, true, &BEFORE),
         ("SMEMBERS", 0, true, &BEFORE),
-        ("SADD", 0, false, &BEFORE),
-        ("SADD", 0, true, &BEFORE),
+        ("SADD", CHECK, false, &BEFORE),
+        ("SADD", CHECK, true, &BEFORE),
         ("SREM", 0, false, &BEFORE),
-        ("SREM", 0, true, &["100"]),
-        ("SADD", 1, false, &["100"]),
-        ("SADD", 1, true, &["100", "new"]),
-        ("SADD", 2, false, &["100", "new"]),
-        ("SADD", 2, true, &AFTER),
+        ("SREM", 0, true, &REMOVED),
+        ("SADD", RESTORE, false, &REMOVED),
+        ("SADD", RESTORE, true, &RESTORED),
+        ("SADD", ADDITION, false, &RESTORED),
+        ("SADD", ADDITION, true, &AFTER),
     ];
     let redis = redis();
-    for (command, nth, has_run, left) in steps {
-        let row = format!("killed at {command} {nth}, has run: {has_run}");
-        let (kamailio, proxy) = (kamailio(), hanging(&redis, command, nth, has_run));
-        let child = quiet(&kamailio.url(), &proxy.url());
-        until_it_hangs(&redis, &proxy, command, nth, has_run);
+    for (name, nth, has_run, left) in steps {
+        let row = format!("killed at {name} {nth}, has run: {has_run}");
+        let (kamailio, proxy) = (kamailio(), hanging(&redis, name, nth, has_run));
+        let child = command(&kamailio, &proxy.url(), &[]).spawn().unwrap();
+        until_it_hangs(&redis, &proxy, name, nth, has_run);
         kill(child);
         leaves(&redis, left, &row);
     }
@@ -83,20 +54,34 @@ fn killed_at_any_step_of_redis() {
 #[test]
 fn killed_while_kamailio_is_asked() {
     let redis = redis();
-    for (replies, left) in [
-        (vec![Reply::Hang(vec![])], &BEFORE[..]),
-        (
-            vec![Reply::Whole(first_dump()), Reply::Hang(vec![])],
-            &["100", "new"],
-        ),
-    ] {
-        let asked = replies.len();
-        let row = format!("killed at dump {asked}");
-        let stub = HttpStub::serve(replies);
-        let child = quiet(&stub.url(), &redis.url());
-        until(&row, || stub.requests().len() == asked);
+    for (dump, left) in [(1, &BEFORE[..]), (2, &BEFORE), (3, &REMOVED)] {
+        let kamailio = silent_at(dump);
+        let child = command(&kamailio, &redis.url(), &[]).spawn().unwrap();
+        until_asked(&kamailio, dump);
         kill(child);
-        leaves(&redis, left, &row);
+        leaves(&redis, left, &format!("killed at dump {dump}"));
+    }
+}
+
+#[test]
+fn killed_while_kamailio_is_asked_for_its_uptime() {
+    let redis = redis();
+    let old = || Reply::Whole(HttpStub::up_for("86400"));
+    // Six questions follow each dump.
+    for (before, left) in [
+        (0, &BEFORE[..]),
+        (6, &BEFORE),
+        (11, &BEFORE),
+        (12, &REMOVED),
+    ] {
+        let mut uptimes = vec![old(); before];
+        uptimes.push(Reply::Hang(vec![]));
+        let dumps = vec![super::scripted::dump()];
+        let kamailio = HttpStub::with_uptimes(dumps, uptimes);
+        let child = command(&kamailio, &redis.url(), &[]).spawn().unwrap();
+        until("asked", || kamailio.uptimes_asked() == before + 1);
+        kill(child);
+        leaves(&redis, left, &format!("killed at uptime {before}"));
     }
 }
 
@@ -107,9 +92,8 @@ fn a_report_that_cannot_be_printed_stops_no_run() {
     for format in ["--format=text", "--format=json"] {
         let spawn = |stdout: Stdio| {
             let kamailio = kamailio();
-            let mut command = kamonline_command(&args(&kamailio.url(), &redis.url()));
-            command.arg(format).stdout(stdout).stderr(Stdio::piped());
-            (command.spawn().unwrap(), kamailio)
+            let mut command = command(&kamailio, &redis.url(), &[format]);
+            (command.stdout(stdout).spawn().unwrap(), kamailio)
         };
         let (mut unread, _kamailio) = spawn(Stdio::piped());
         drop(unread.stdout.take());

@@ -1,17 +1,23 @@
 //! What a run does to the sets.
 
+mod balancers;
 mod board;
 mod checked_key;
+mod deaf;
 mod default_domain;
 mod excluded;
 mod guard;
 mod kamailio_cfg;
 mod keep_stale;
-pub mod killed;
+mod killed;
+mod last_look;
 mod load;
 mod names;
 mod nobody_in_common;
+mod other_forms;
 mod registrars;
 mod replicated;
+mod scripted;
 mod second_look;
+mod shells;
 mod stopped;

@@ -12,7 +12,7 @@ fn refused(lab: &Lab, args: &[&str], member: &str, aor: &str) -> Run {
     for part in [
         "nobody in common",
         &format!("a member: {member} (in "),
-        &format!("a registered AoR: {aor}\n"),
+        &format!("a registered AoR: {aor}; nothing was changed\n"),
         "--prefix may be wrong",
         ": --allow-empty",
     ] {
@@ -77,7 +77,10 @@ fn a_dead_office_still_vanishes_from_the_board() {
     let lab = lab();
     lab.redis.add_many("ONLINE:abc.voip.ca", ["100", "101"]);
     lab.redis.add_many("ONLINE:dead.ca", ["1", "2"]);
-    let run = lab.run(&["--domain=dead[.]ca", "--settle=0s"]).expect(0);
+    // In a run of its own it looks like the registrar of another site.
+    let own = ["--domain=dead[.]ca", "--settle=0s"];
+    lab.run(&own).expect(3);
+    let run = lab.run(&[&own[..], &["--allow-empty"]].concat()).expect(0);
     assert!(run.stdout.contains("removed 2"), "{}", run.stdout);
     lab.redis.add_many("ONLINE:dead.ca", ["1", "2"]);
     lab.run(&["--settle=0s"]).expect(0);
@@ -92,7 +95,7 @@ fn a_default_domain_for_a_registrar_that_has_domains_is_refused() {
     let fails = |run: Run| {
         let run = run.expect(1);
         for part in [
-            "100 in ONLINE:abc.voip.ca",
+            "AoRs hold a domain, and none of them is a member",
             "nothing was changed",
             "leave out --default-domain",
         ] {

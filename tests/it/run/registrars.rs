@@ -139,18 +139,21 @@ fn registrars_are_asked_at_the_same_time() {
 }
 
 #[test]
-fn the_second_look_is_at_every_registrar() {
-    let site = Site::start();
-    let phone = site.second.phone();
-    let second = Proxy::before(&site.second, 2, move || phone.register("ghost@abc.voip.ca"));
-    let first = Proxy::new(&site.first);
-    let run = site
-        .run(&[&first.url(), &second.url()], &["--format=json"])
-        .expect(0);
-    assert_eq!(
-        run.json()["domains"][0]["restored"],
-        serde_json::json!(["ghost"])
-    );
-    assert_eq!(site.board(), ["100", "101", "200", "ghost"]);
-    assert_eq!((first.requests().len(), second.requests().len()), (2, 2));
+fn each_further_look_is_at_every_registrar() {
+    for (look, kept) in [(2, "returned"), (3, "restored")] {
+        let site = Site::start();
+        // Somebody is removed all the same, so that there is a last look.
+        site.redis.add("ONLINE:abc.voip.ca", "spirit");
+        let phone = site.second.phone();
+        let second = Proxy::before(&site.second, look, move || {
+            phone.register("ghost@abc.voip.ca");
+        });
+        let first = Proxy::new(&site.first);
+        let run = site
+            .run(&[&first.url(), &second.url()], &["--format=json"])
+            .expect(0);
+        assert_eq!(run.json()["domains"][0][kept], serde_json::json!(["ghost"]));
+        assert_eq!(site.board(), ["100", "101", "200", "ghost"]);
+        assert_eq!((first.requests().len(), second.requests().len()), (3, 3));
+    }
 }

@@ -1,38 +1,42 @@
 //! A run that a signal stops has changed nothing, or puts back everyone whom it removed.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Output};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::faults::table::{BEFORE, BEFORE_AND_ADDED, KEY, args, first_dump, kamailio, redis};
-use crate::lab::{HttpStub, Redis, Reply, Run, kamonline_command, until};
+use serde_json::json;
+
+use super::scripted::{
+    ADDITION, AFTER, BEFORE, CHECK, KEY, REMOVED, RESTORE, RESTORED, at, command, hanging,
+    kamailio, redis, reset, silent_at, until_asked, until_it_hangs,
+};
+use crate::lab::{Fault, Redis, Run, until};
 use crate::output::json::assert_is_report;
-use crate::run::killed::{hanging, until_it_hangs};
 
-const SIGNALS: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
+const SIGNALS: [(&str, i32); 4] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)];
 const UNCHANGED: &str = "nothing was changed";
 const PUT_BACK: &str = "everyone who was removed is back: 2 users";
+/// Nobody waits so long in these tests: not for a reply, nor for `--settle`.
+const AT_ONCE: Duration = Duration::from_secs(20);
+/// A reply of Redis that a signal can overtake: `:2`, and a line's end.
+const SLOWLY: Fault = Fault::Drips(Duration::from_millis(300));
 
-/// With so much time for each reply of Redis.
-fn start(kamailio: &str, redis: &str, timeout: &str) -> Child {
-    let mut args = args(kamailio, redis);
-    args.retain(|arg| !arg.starts_with("--timeout"));
-    args.extend(["--format=json", timeout]);
-    let mut command = kamonline_command(&args);
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
+pub fn signal(child: &Child, signal: &str) {
+    send(child.id(), signal);
 }
 
-fn signal(child: &Child, signal: &str) {
-    let pid = child.id().to_string();
+fn send(pid: u32, signal: &str) {
     let mut kill = Command::new("sh");
-    kill.args(["-c", "kill -s $0 $1", signal, &pid]);
+    kill.args(["-c", "kill -s $0 $1", signal, &pid.to_string()]);
     assert!(kill.status().unwrap().success());
 }
 
-/// The run ended by this signal, and said so; the set holds these members, and then those of before again.
-fn stopped(child: Child, (name, number): (&str, i32), redis: &Redis, members: &[&str], said: &str) {
-    let run: Run = child.wait_with_output().unwrap().into();
-    let run = run.expect(128 + number);
+/// The run ended by this signal, and said so; nobody is off the board.
+#[track_caller]
+fn stopped(output: Output, (name, number): (&str, i32), said: &str) -> Run {
+    let run = Run::from(output).expect(128 + number);
     for part in [&format!("stopped by SIG{name}"), said] {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
     }
@@ -41,20 +45,29 @@ fn stopped(child: Child, (name, number): (&str, i32), redis: &Redis, members: &[
     assert_eq!(report["outcome"], "failed");
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains(said), "{message}");
+    assert_eq!(report["totals"]["off"], 0, "{report}");
     let put_back = if said == PUT_BACK { 2 } else { 0 };
     assert_eq!(report["totals"]["rolled_back"], put_back, "{report}");
     let names = report["domains"][0]["rolled_back"].as_array();
     assert_eq!(names.map_or(0, Vec::len), put_back, "{report}");
-    assert_eq!(redis.members(KEY), members, "{}", run.stderr);
-    redis.command(&["DEL", KEY]);
-    redis.add_many(KEY, BEFORE);
+    run
+}
+
+/// Stopped at once, with the board as it was.
+#[track_caller]
+fn leaves_all(child: Child, kind: (&str, i32), redis: &Redis, said: &str) {
+    let told = Instant::now();
+    signal(&child, kind.0);
+    stopped(child.wait_with_output().unwrap(), kind, said);
+    assert!(told.elapsed() < AT_ONCE);
+    assert_eq!(redis.members(KEY), BEFORE);
 }
 
 #[test]
 fn before_the_first_removal_it_ends_at_once() {
     let redis = redis();
     for kind in SIGNALS {
-        for (command, has_run) in [
+        for (name, has_run) in [
             ("HELLO", false),
             ("SCAN", true),
             ("SCARD", true),
@@ -62,79 +75,168 @@ fn before_the_first_removal_it_ends_at_once() {
             ("SADD", false),
             ("SADD", true),
         ] {
-            let (kamailio, proxy) = (kamailio(), hanging(&redis, command, 0, has_run));
-            let child = start(&kamailio.url(), &proxy.url(), "--timeout=60s");
-            until_it_hangs(&redis, &proxy, command, 0, has_run);
-            let told = Instant::now();
-            signal(&child, kind.0);
-            stopped(child, kind, &redis, &BEFORE, UNCHANGED);
-            assert!(told.elapsed() < Duration::from_secs(20), "{command}");
+            let (kamailio, proxy) = (kamailio(), hanging(&redis, name, CHECK, has_run));
+            let mut command = command(&kamailio, &proxy.url(), &["--format=json"]);
+            let child = command.spawn().unwrap();
+            until_it_hangs(&redis, &proxy, name, CHECK, has_run);
+            leaves_all(child, kind, &redis, UNCHANGED);
         }
-        let stub = HttpStub::serve(vec![Reply::Hang(vec![])]);
-        let child = start(&stub.url(), &redis.url(), "--timeout=60s");
-        until("asked", || stub.requests().len() == 1);
-        signal(&child, kind.0);
-        stopped(child, kind, &redis, &BEFORE, UNCHANGED);
+        for dump in [1, 2] {
+            let kamailio = silent_at(dump);
+            let mut command = command(&kamailio, &redis.url(), &["--format=json"]);
+            let child = command.spawn().unwrap();
+            until_asked(&kamailio, dump);
+            leaves_all(child, kind, &redis, UNCHANGED);
+        }
+        // Nor does the wait for the second look keep it.
+        let kamailio = kamailio();
+        let further = ["--settle=1h", "--format=json"];
+        let child = command(&kamailio, &redis.url(), &further).spawn().unwrap();
+        until("asked for its uptime", || kamailio.uptimes_asked() == 6);
+        leaves_all(child, kind, &redis, UNCHANGED);
     }
+    assert_eq!(redis.calls("srem"), 0);
 }
 
 #[test]
-fn after_the_first_removal_everyone_removed_is_put_back() {
+fn during_the_removal_everyone_removed_is_put_back_without_a_last_look() {
     let redis = redis();
     for kind in SIGNALS {
-        // The reply that it waits for decides whether that was done, so it is waited for as long as ever.
-        for (command, nth, has_run, members) in [
-            ("SREM", 0, false, &BEFORE[..]),
-            ("SREM", 0, true, &BEFORE),
-            ("SADD", 1, false, &BEFORE),
-            ("SADD", 1, true, &BEFORE_AND_ADDED),
+        let (kamailio, proxy) = (kamailio(), at(&redis, "SREM", 0, SLOWLY));
+        let mut command = command(&kamailio, &proxy.url(), &["--format=json"]);
+        let child = command.spawn().unwrap();
+        until_it_hangs(&redis, &proxy, "SREM", 0, true);
+        leaves_all(child, kind, &redis, PUT_BACK);
+        assert_eq!(kamailio.requests().len(), 2);
+    }
+}
+
+/// Their SREM may be on its way: a proxy may deliver it after the SADD.
+#[test]
+fn whose_removal_redis_does_not_answer_is_put_back_and_named() {
+    let redis = redis();
+    for has_run in [false, true] {
+        let (kamailio, proxy) = (kamailio(), hanging(&redis, "SREM", 0, has_run));
+        let further = ["--timeout=2s", "--format=json"];
+        let mut command = command(&kamailio, &proxy.url(), &further);
+        let child = command.spawn().unwrap();
+        until_it_hangs(&redis, &proxy, "SREM", 0, has_run);
+        signal(&child, "TERM");
+        let run = Run::from(child.wait_with_output().unwrap()).expect(1);
+        let perhaps = "perhaps off the board";
+        for part in [
+            "stopped by SIGTERM",
+            PUT_BACK,
+            perhaps,
+            "gone in ONLINE:abc.voip.ca",
         ] {
-            let (kamailio, proxy) = (kamailio(), hanging(&redis, command, nth, has_run));
-            let child = start(&kamailio.url(), &proxy.url(), "--timeout=2s");
-            until_it_hangs(&redis, &proxy, command, nth, has_run);
-            signal(&child, kind.0);
-            stopped(child, kind, &redis, members, PUT_BACK);
-            assert_eq!(kamailio.requests().len(), 1, "{command}: no second dump");
+            assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
         }
+        let report = run.json();
+        assert_eq!(report["domains"][0]["off"], json!(["gone", "zoe"]));
+        assert_eq!(report["totals"]["rolled_back"], 2);
+        assert_eq!(redis.members(KEY), BEFORE);
+        assert_eq!(kamailio.requests().len(), 2);
     }
 }
 
 #[test]
-fn during_the_second_look_everyone_removed_is_put_back_at_once() {
+fn during_the_last_look_everyone_removed_is_put_back_at_once() {
     let redis = redis();
     for kind in SIGNALS {
-        let stub = HttpStub::serve(vec![Reply::Whole(first_dump()), Reply::Hang(vec![])]);
-        let child = start(&stub.url(), &redis.url(), "--timeout=60s");
-        until("asked twice", || stub.requests().len() == 2);
-        let told = Instant::now();
-        signal(&child, kind.0);
-        stopped(child, kind, &redis, &BEFORE_AND_ADDED, PUT_BACK);
-        assert!(told.elapsed() < Duration::from_secs(20));
+        let kamailio = silent_at(3);
+        let mut command = command(&kamailio, &redis.url(), &["--format=json"]);
+        let child = command.spawn().unwrap();
+        until_asked(&kamailio, 3);
+        assert_eq!(redis.members(KEY), REMOVED);
+        leaves_all(child, kind, &redis, PUT_BACK);
     }
-    // Nor does --settle keep it.
-    let stub = kamailio();
-    let (url, at) = (stub.url(), redis.url());
-    let mut args = args(&url, &at);
-    args.retain(|arg| !arg.starts_with("--settle"));
-    args.extend(["--settle=1h", "--format=json"]);
-    let mut command = kamonline_command(&args);
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    until("removed and added", || redis.members(KEY) == ["100", "new"]);
-    signal(&child, "TERM");
-    stopped(child, SIGNALS[2], &redis, &BEFORE_AND_ADDED, PUT_BACK);
 }
 
 #[test]
-fn a_second_signal_ends_it() {
+fn the_wait_for_the_last_look_keeps_nobody_off_the_board() {
     let redis = redis();
-    let (kamailio, proxy) = (kamailio(), hanging(&redis, "SREM", 0, true));
-    let mut child = start(&kamailio.url(), &proxy.url(), "--timeout=60s");
-    until_it_hangs(&redis, &proxy, "SREM", 0, true);
+    let kamailio = kamailio();
+    let further = ["--settle=3s", "--format=json"];
+    let child = command(&kamailio, &redis.url(), &further).spawn().unwrap();
+    until("removed", || redis.members(KEY) == REMOVED);
+    leaves_all(child, SIGNALS[3], &redis, PUT_BACK);
+    assert_eq!(kamailio.requests().len(), 2);
+}
+
+/// Of a put-back of which the signal `first` is the reason.
+#[test]
+fn further_signals_change_nothing() {
+    let redis = redis();
+    for first in SIGNALS {
+        let kamailio = silent_at(3);
+        let (tell_pid, pid) = channel::<u32>();
+        let pid = std::sync::Mutex::new(pid);
+        let flood = Fault::Meanwhile(Arc::new(move || {
+            let pid = pid.lock().unwrap().recv().unwrap();
+            for (further, _) in SIGNALS.iter().chain(&SIGNALS) {
+                send(pid, further);
+            }
+            sleep(Duration::from_millis(100));
+        }));
+        let proxy = at(&redis, "SADD", RESTORE, flood);
+        let mut command = command(&kamailio, &proxy.url(), &["--format=json"]);
+        let child = command.spawn().unwrap();
+        until_asked(&kamailio, 3);
+        tell_pid.send(child.id()).unwrap();
+        signal(&child, first.0);
+        let run = stopped(child.wait_with_output().unwrap(), first, PUT_BACK);
+        assert_eq!(redis.members(KEY), BEFORE);
+        let said = "putting back who was removed";
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(run.stderr.contains("only SIGKILL"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn while_the_returned_are_restored_it_restores_them_and_adds_nobody() {
+    let redis = redis();
+    for kind in SIGNALS {
+        let (kamailio, proxy) = (kamailio(), at(&redis, "SADD", RESTORE, SLOWLY));
+        let mut command = command(&kamailio, &proxy.url(), &["--format=json"]);
+        let child = command.spawn().unwrap();
+        until_it_hangs(&redis, &proxy, "SADD", RESTORE, true);
+        signal(&child, kind.0);
+        let output = child.wait_with_output().unwrap();
+        let report = stopped(output, kind, "0 of 1 were added").json();
+        assert_eq!(report["domains"][0]["restored"], json!(["zoe"]));
+        assert_eq!(redis.members(KEY), RESTORED);
+        reset(&redis);
+    }
+}
+
+#[test]
+fn what_is_done_to_its_end_in_spite_of_a_signal_is_no_failure() {
+    let redis = redis();
+    let (kamailio, proxy) = (kamailio(), at(&redis, "SADD", ADDITION, SLOWLY));
+    let child = command(&kamailio, &proxy.url(), &[]).spawn().unwrap();
+    until_it_hangs(&redis, &proxy, "SADD", ADDITION, true);
     signal(&child, "TERM");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().unwrap().is_none(), "it waits for Redis");
-    signal(&child, "INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(redis.members(KEY), ["100"], "as a kill leaves it");
+    Run::from(child.wait_with_output().unwrap()).expect(0);
+    assert_eq!(redis.members(KEY), AFTER);
+}
+
+#[test]
+fn the_report_of_a_stopped_run_tells_when_it_began() {
+    let redis = redis();
+    for (dump, said) in [(1, UNCHANGED), (3, PUT_BACK)] {
+        let kamailio = silent_at(dump);
+        let mut command = command(&kamailio, &redis.url(), &["--format=json"]);
+        let child = command.spawn().unwrap();
+        until_asked(&kamailio, dump);
+        let asked = SystemTime::now();
+        // The report tells whole seconds.
+        sleep(Duration::from_millis(1_100));
+        signal(&child, "TERM");
+        let output = child.wait_with_output().unwrap();
+        let report = stopped(output, SIGNALS[3], said).json();
+        let started = report["started_at"].as_str().unwrap();
+        assert!(humantime::parse_rfc3339(started).unwrap() <= asked);
+        assert!(report["duration_seconds"].as_f64().unwrap() >= 1.1);
+    }
 }
