@@ -189,7 +189,11 @@ fn kamonline_of_nobody(args: &[&str]) -> Run {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     let program = dir.path().join("kamonline");
-    fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
+    // By another process: a file that this one has open for writing cannot be run, and a fork of another test keeps it open.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_kamonline").as_ref(), program.as_path()])
+        .status();
+    assert!(copied.unwrap().success());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.arg(program).args(args);
