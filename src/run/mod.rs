@@ -74,7 +74,7 @@ pub fn run_until_signal(config: &Arc<Config>, progress: &Progress) -> Outcome {
                 return stopped;
             }
             Event::Signal(signal) => progress.say(&format!(
-                "{}: the run ends when everyone whom it removed is back or settled, after 5 minutes at most; SIGKILL would leave them off the board",
+                "{}: the run ends when everyone whom it removed is back or settled, after 5 minutes at most; only SIGKILL ends it before, and leaves them off the board",
                 signal.name()
             )),
         }

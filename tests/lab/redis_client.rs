@@ -88,11 +88,13 @@ impl RedisClient {
     /// Loaded, and a replica connected to its master.
     pub fn is_ready(&self) -> bool {
         let info = |mut connection: ::redis::Connection| {
-            command(&["INFO", "replication"]).query::<String>(&mut connection)
+            command(&["INFO"]).query::<String>(&mut connection)
         };
+        let is_waiting =
+            |text: &str| text.contains("loading:1") || text.contains("master_link_status:down");
         self.connection()
             .and_then(info)
-            .is_ok_and(|text| !text.contains("master_link_status:down"))
+            .is_ok_and(|text| !is_waiting(&text))
     }
 
     /// Every replica has all that was written: what it lacks would die with its master.

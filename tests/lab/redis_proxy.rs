@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum Fault {
     /// Redis does not hear of it, and this is the answer.
     Says(Vec<u8>),
+    /// Redis runs it, and this is the answer all the same.
+    Denies(Vec<u8>),
     /// Redis does not hear of it, and then ...
     Before(End),
     /// Redis runs it, its reply is cut in the middle, and then ...
@@ -23,8 +25,9 @@ pub enum Fault {
     Drips(Duration),
     /// This happens first, and then the command goes its way.
     Meanwhile(Arc<dyn Fn() + Send + Sync>),
-    /// Nobody answers. Once the client has gone, this is waited for, and then Redis runs it.
-    Late(Arc<dyn Fn() + Send + Sync>),
+    /// Nobody answers: it hangs, or the connection is closed. Once the client has gone, this is waited for, and then Redis
+    /// runs it.
+    Late(bool, Arc<dyn Fn() + Send + Sync>),
 }
 
 #[derive(Clone)]
@@ -118,6 +121,11 @@ fn serve(mut client: TcpStream, port: u16, script: &Mutex<Script>) -> Result<()>
                 swallow(&mut client);
                 client.write_all(&answer)?;
             }
+            Some(Fault::Denies(answer)) => {
+                swallow(&mut client);
+                ask()?;
+                client.write_all(&answer)?;
+            }
             Some(Fault::Before(end)) => return end.of(client, &[]),
             Some(Fault::After(end)) => {
                 let reply = ask()?;
@@ -130,8 +138,11 @@ fn serve(mut client: TcpStream, port: u16, script: &Mutex<Script>) -> Result<()>
                     client.write_all(&[byte])?;
                 }
             }
-            Some(Fault::Late(wait)) => {
-                hang(&mut client);
+            Some(Fault::Late(hangs, wait)) => {
+                if hangs {
+                    hang(&mut client);
+                }
+                drop(client);
                 wait();
                 return ask().map(drop);
             }

@@ -135,29 +135,45 @@ fn redis_comes_back_after_two_seconds() {
     });
 }
 
-/// A proxy has taken a removal, nobody answers it, and it comes to Redis when the run is over.
+/// A proxy has taken a removal, does not answer it, and passes it on when the run is over.
 #[test]
 fn a_removal_that_a_proxy_delivers_last_is_told() {
+    side_by_side([true, false], |hangs, redis| {
+        sixty::fill(redis);
+        let (end, ended) = channel();
+        let ended = Mutex::new(ended);
+        let late = Fault::Late(
+            hangs,
+            Arc::new(move || ended.lock().unwrap().recv().unwrap()),
+        );
+        let proxy = RedisProxy::new(redis, vec![rule("SREM", 0, late)]);
+        let kamailio = sixty::kamailio(Reply::Whole(last_dump()));
+        let run = sixty::run(&kamailio, &proxy.url());
+        let before = redis.calls("srem");
+        end.send(()).unwrap();
+        until("it is removed", || redis.calls("srem") > before);
+        let row = format!("a proxy that hangs: {hangs}");
+        nobody_online_is_lost(&run, redis, &zoes(), &row);
+        let on = on_the_board(redis);
+        let lost = zoes().into_iter().filter(|zoe| !on.contains(zoe));
+        assert_eq!(lost.count(), 1, "{row}");
+        says(&run.expect(1), &row, &[LATE, ADD_MISSING]);
+    });
+}
+
+/// A proxy that waited too long says so, and Redis has run the removal.
+#[test]
+fn a_removal_that_a_proxy_denies_is_taken_for_one() {
     let redis = Redis::start();
     sixty::fill(&redis);
-    let (end, ended) = channel();
-    let ended = Mutex::new(ended);
-    let late = Fault::Late(Arc::new(move || ended.lock().unwrap().recv().unwrap()));
-    let proxy = RedisProxy::new(&redis, vec![rule("SREM", 0, late)]);
+    let denies = Fault::Denies(b"-ERR Connection timed out\r\n".to_vec());
+    let proxy = RedisProxy::new(&redis, vec![rule("SREM", 0, denies)]);
     let kamailio = sixty::kamailio(Reply::Whole(last_dump()));
-    let run = sixty::run(&kamailio, &proxy.url()).expect(1);
-    says(
-        &run,
-        "",
-        &["0 of 60 were removed, perhaps 60 more", LATE, ADD_MISSING],
-    );
-    assert_eq!((off(&run).len(), removed(&redis, "")), (DOMAINS, 0));
-    end.send(()).unwrap();
-    until("it is removed", || redis.calls("srem") == 1);
-    let on = on_the_board(&redis);
-    let lost = zoes().into_iter().filter(|zoe| !on.contains(zoe));
-    assert_eq!(lost.count(), 1);
+    let run = sixty::run(&kamailio, &proxy.url());
     nobody_online_is_lost(&run, &redis, &zoes(), "");
+    let perhaps = "ERR Connection timed out; 50 of 60 were removed, perhaps 10 more";
+    says(&run.expect(1), "", &[perhaps, LATE, ADD_MISSING]);
+    assert_eq!(removed(&redis, ""), DOMAINS);
 }
 
 /// A removal lies in the socket of a Redis that does not answer; it wakes when users are put back already.

@@ -50,12 +50,14 @@ fn redis_fails_at_a_removal() {
         let run = run(redis, &kamailio, "SREM", first, times, fault);
         nobody_online_is_lost(&run, redis, &zoes(), &row);
         let removed = removed(redis, &row);
+        let run = run.expect(1);
         if retried && times == 1 {
-            run.expect(0);
+            // A proxy may deliver yet what the second try did once more.
+            says(&run, &row, &["is run late: zoe", "  hint: ", ADD_MISSING]);
+            assert!(off(&run).len() >= DOMAINS - first, "{row}: {}", run.stdout);
             assert_eq!(removed, DOMAINS, "{row}");
             return;
         }
-        let run = run.expect(1);
         if is_refused {
             says(
                 &run,

@@ -1,7 +1,9 @@
 //! contrib/kemi.py in a site whose routing is in Python.
 
+use super::settings::register_over_tcp;
 use super::shapes::{Shape, many_domains, one_domain};
 use super::site::KamailioCfg;
+use crate::lab::until;
 
 const RECIPE: &str = include_str!("../../../../contrib/kemi.py");
 
@@ -18,6 +20,8 @@ class Routing:
     def ksr_request_route(self, msg):
         if KSR.is_method("OPTIONS"):
             KSR.sl.send_reply(200, "OK")
+        elif KSR.pv.get("$hdr(X-Table)") == "others":
+            KSR.registrar.save("others", 0)
         elif KSR.registrar.save("location", 0) > 0:
             online()
         return 1
@@ -73,19 +77,33 @@ fn with_event_callbacks_and_one_domain() {
 /// Nobody, a number without a domain, a user whom Python cannot hold: the script goes on.
 #[test]
 fn odd_users() {
-    let site = in_python(many_domains(), CALLBACKS, RECIPE).cfg.start();
+    let site = in_python(many_domains(), CALLBACKS, RECIPE)
+        .ahead("modparam(\"usrloc\", \"preload\", \"others\")")
+        .cfg
+        .start();
     let phone = site.kamailio.phone();
+    let board = || site.redis.members_raw("ONLINE:voip.ca");
     assert_eq!(phone.register_raw(b"raw\xffutf8", "voip.ca"), 200);
-    for user in ["x%40y", "ünï", "50%25", "100"] {
+    phone.register("v6@[2001:db8::1]");
+    for uri in ["sip:voip.ca", "tel:+15551234"] {
+        register_over_tcp(&site.kamailio, uri, 3600);
+    }
+    for user in ["x%40y", "ünï", "50%25", "%5bu", "100"] {
         phone.register(&format!("{user}@voip.ca"));
     }
-    phone.register("v6@[2001:db8::1]");
-    assert_eq!(
-        site.redis.members("ONLINE:voip.ca"),
-        ["100", "50%", "x@y", "ünï"]
-    );
+    let stored = ["100", "50%", "[u", "x@y", "ünï"];
+    assert_eq!(board(), stored.map(str::as_bytes));
     assert_eq!(site.redis.members("ONLINE:[2001:db8::1]"), ["v6"]);
     site.run(&["--add-missing"]).expect(0);
     site.run(&["--dry-run", "--exit-code"]).expect(0);
+    assert_eq!(site.redis.keys().len(), 2);
+
+    for user in ["x%40y", "ünï", "50%25", "%5bu"] {
+        phone.register_for(&format!("{user}@voip.ca"), 1);
+    }
+    let others = phone.in_table("others");
+    others.register_for("100@voip.ca", 1);
+    until("all but five die", || site.contacts() == 5);
+    assert_eq!(board(), [&b"100"[..], b"raw\xffutf8"]);
     assert!(site.get("/metrics").contains("of the site"));
 }

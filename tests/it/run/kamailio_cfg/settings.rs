@@ -7,7 +7,7 @@ use super::site::{KamailioCfg, errors};
 use crate::lab::{Kamailio, until};
 
 /// A phone that registers over TCP, and is lost when the connection is dropped.
-fn register_over_tcp(kamailio: &Kamailio, uri: &str, seconds: u32) -> TcpStream {
+pub fn register_over_tcp(kamailio: &Kamailio, uri: &str, seconds: u32) -> TcpStream {
     let mut phone = TcpStream::connect(kamailio.address()).unwrap();
     let (registrar, here) = (kamailio.address(), phone.local_addr().unwrap());
     let mut answers = BufReader::new(phone.try_clone().unwrap()).lines();
