@@ -55,7 +55,7 @@ fn ctrl_c_twice_puts_everyone_back() {
     output.read_to_string(&mut shown).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{shown}");
     assert_eq!(redis.members(KEY), BEFORE, "{shown}");
-    assert_eq!(shown.matches("putting back who was removed").count(), 2);
+    assert_eq!(shown.matches("the run ends when everyone").count(), 2);
     assert!(shown.contains("everyone who was removed is back: 2 users"));
 }
 

@@ -187,7 +187,7 @@ fn further_signals_change_nothing() {
         signal(&child, first.0);
         let run = stopped(child.wait_with_output().unwrap(), first, PUT_BACK);
         assert_eq!(redis.members(KEY), BEFORE);
-        let said = "putting back who was removed";
+        let said = "the run ends when everyone whom it removed is back or settled";
         assert!(run.stderr.contains(said), "{}", run.stderr);
         assert!(
             run.stderr.contains("SIGKILL would leave them off"),
