@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
 use crate::peer::Password;
+use crate::peer::check_url;
 use crate::peer::limits::CONNECT_TENTHS;
 use crate::peer::tls::Tls;
 
@@ -30,16 +31,13 @@ pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>
     let usage = |why: &str| {
         Failure::usage(format!("--kamailio: {why}")).hint("write it as http://127.0.0.1:5060/rpc: a port on which Kamailio listens for TCP, then its xhttp_rpc_root")
     };
+    check_url("--kamailio", given)?;
     let mut url = Url::parse(given).map_err(|error| usage(&format!("not a URL ({error})")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(usage("the URL must begin with http:// or https://"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(usage("the URL must end with its path, without ? or #"));
-    }
-    // What follows an unescaped / would be shown, and it may be the rest of a password.
-    if url.path().contains('@') {
-        return Err(usage("a / or @ in a password must be written %2F %40"));
     }
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let password = password

@@ -1,7 +1,10 @@
 //! What counts: which domains (`--domain`, `--exclude-domain`), users (`--exclude-user`), keys and usrloc tables, and how
 //! users are compared.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use regex::{RegexSet, RegexSetBuilder};
 
 use super::aor::{UserCase, unescaped};
 use crate::failure::Failure;
@@ -33,80 +36,113 @@ impl Rules {
 }
 
 /// Domains out of scope are never read, so never stale, and never written.
-#[derive(Clone, Debug)]
 pub struct Scope {
-    /// What `only` is made of.
-    given: Vec<String>,
-    only: Option<RegexSet>,
-    except: Option<RegexSet>,
+    only: Patterns,
+    except: Patterns,
 }
 
 impl Scope {
-    /// Each pattern must match the whole domain, in any case; no `--domain` means every domain.
+    /// No `--domain` means every domain. The case of a domain never counts.
     pub fn new(only: &[String], except: &[String]) -> Result<Self, Failure> {
         Ok(Self {
-            given: only.to_vec(),
-            only: whole("--domain", only, UserCase::Ignored)?,
-            except: whole("--exclude-domain", except, UserCase::Ignored)?,
+            only: Patterns::new("--domain", only, UserCase::Ignored)?,
+            except: Patterns::new("--exclude-domain", except, UserCase::Ignored)?,
         })
     }
 
-    /// The `--domain` patterns that match none of these.
-    pub fn unmatched<'a>(&self, domains: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
-        let Some(only) = &self.only else {
-            return Vec::new();
-        };
-        let mut matched = vec![false; only.len()];
-        for domain in domains {
-            for pattern in only.matches(domain) {
-                matched[pattern] = true;
-            }
-        }
-        let patterns = self.given.iter().zip(matched);
-        let unmatched = patterns.filter(|(_, matched)| !matched);
-        unmatched.map(|(pattern, _)| pattern.clone()).collect()
-    }
-
     pub fn contains(&self, domain: &[u8]) -> bool {
-        let matches = |patterns: &RegexSet| patterns.is_match(domain);
-        self.only.as_ref().is_none_or(matches) && !self.except.as_ref().is_some_and(matches)
+        !self.except.contain(domain) && (self.only.given.is_empty() || self.only.contain(domain))
     }
 }
 
 /// Trunks, probes, members of other applications: neither removed, nor added, nor counted.
-#[derive(Clone, Debug, Default)]
-pub struct ExcludedUsers(Option<RegexSet>);
+#[derive(Default)]
+pub struct ExcludedUsers(Patterns);
 
 impl ExcludedUsers {
-    /// Each pattern must match the whole user.
     pub fn new(patterns: &[String], case: UserCase) -> Result<Self, Failure> {
-        whole("--exclude-user", patterns, case).map(Self)
+        Patterns::new("--exclude-user", patterns, case).map(Self)
     }
 
     /// Whether a member is one of them, as it is or %-unescaped; or a user, since whom a run adds is a member of the next.
     pub fn contains(&self, name: &[u8]) -> bool {
-        let matches = |users: &RegexSet| {
-            users.is_match(name) || unescaped(name).is_some_and(|plain| users.is_match(&plain))
-        };
-        self.0.as_ref().is_some_and(matches)
+        self.0.contain(name) || unescaped(name).is_some_and(|plain| self.0.contain(&plain))
     }
 }
 
-/// Domains and users are bytes, so the patterns are too: `.` matches any byte but a line feed. No patterns are None.
-fn whole(option: &str, patterns: &[String], case: UserCase) -> Result<Option<RegexSet>, Failure> {
-    if patterns.is_empty() {
-        return Ok(None);
+impl Rules {
+    /// The patterns that have matched nothing in this run, with their option.
+    pub fn unmatched(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [&self.scope.only, &self.scope.except, &self.excluded.0]
+            .into_iter()
+            .flat_map(|patterns| {
+                patterns
+                    .unmatched()
+                    .map(|pattern| (patterns.option, pattern))
+            })
     }
-    // Each is compiled alone first: `a)(b` would balance inside the anchors.
-    let compile = |patterns: &[String]| {
-        RegexSetBuilder::new(patterns).case_insensitive(case == UserCase::Ignored).unicode(false).build().map_err(|error| {
-            Failure::usage(format!("{option}: {}", error.to_string().lines().last().unwrap_or_default()))
-                .hint("write it as https://docs.rs/regex describes, for instance (abc|xyz)\\.voip\\.ca")
+}
+
+/// The values of one option. Each must match a whole name.
+#[derive(Default)]
+struct Patterns {
+    option: &'static str,
+    given: Vec<String>,
+    set: RegexSet,
+    /// Of each, whether it has matched a name. A dump is matched by several threads.
+    matched: Vec<AtomicBool>,
+}
+
+impl Patterns {
+    fn new(option: &'static str, given: &[String], case: UserCase) -> Result<Self, Failure> {
+        // Each is compiled alone first: `a)(b` would balance inside the anchors.
+        let compile = |patterns: &[String]| {
+            RegexSetBuilder::new(patterns)
+                .case_insensitive(case == UserCase::Ignored)
+                .dot_matches_new_line(true)
+                .build()
+                .map_err(|error| {
+                    let error = error.to_string();
+                    let why = error.lines().last().unwrap_or_default();
+                    Failure::usage(format!("{option}: {why}"))
+                        .hint("write it as https://docs.rs/regex describes, for instance (abc|xyz)\\.voip\\.ca")
+                })
+        };
+        compile(given)?;
+        let whole = given.iter().map(|pattern| format!("^(?:{pattern})$"));
+        Ok(Self {
+            option,
+            given: given.to_vec(),
+            set: compile(&whole.collect::<Vec<_>>())?,
+            matched: given.iter().map(|_| AtomicBool::new(false)).collect(),
         })
-    };
-    compile(patterns)?;
-    let whole = patterns.iter().map(|pattern| format!("^(?:{pattern})$"));
-    compile(&whole.collect::<Vec<_>>()).map(Some)
+    }
+
+    fn contain(&self, name: &[u8]) -> bool {
+        if self.given.is_empty() {
+            return false;
+        }
+        let name = characters(name);
+        let is_match = self.set.is_match(&name);
+        if is_match && self.unmatched().next().is_some() {
+            for pattern in self.set.matches(&name) {
+                self.matched[pattern].store(true, Ordering::Relaxed);
+            }
+        }
+        is_match
+    }
+
+    fn unmatched(&self) -> impl Iterator<Item = &str> {
+        let patterns = self.given.iter().zip(&self.matched);
+        let unmatched = patterns.filter(|(_, matched)| !matched.load(Ordering::Relaxed));
+        unmatched.map(|(pattern, _)| pattern.as_str())
+    }
+}
+
+/// What a pattern matches. A name that is not UTF-8 is taken for Latin-1: a dot is one byte, `\xff` the byte 255.
+fn characters(name: &[u8]) -> Cow<'_, str> {
+    let latin_1 = |_| name.iter().copied().map(char::from).collect();
+    str::from_utf8(name).map_or_else(latin_1, Cow::Borrowed)
 }
 
 #[cfg(test)]
@@ -138,11 +174,56 @@ mod tests {
     }
 
     #[test]
-    fn the_patterns_that_match_no_domain_are_told_as_they_were_given() {
-        let scope = scope(&["abc", "x(y)z", ".*\\.ca"], &[]);
-        let unmatched = |domains: &[&[u8]]| scope.unmatched(domains.iter().copied());
-        assert_eq!(unmatched(&[b"ABC", b"a.ca"]), ["x(y)z"]);
-        assert_eq!(unmatched(&[b"xyz"]), ["abc", ".*\\.ca"]);
+    fn the_patterns_that_have_matched_nothing_are_told_as_they_were_given() {
+        let owned = |pattern: &&str| pattern.to_string();
+        let rules = |domains: &[&[u8]], users: &[&[u8]]| {
+            let excluded = ["trunk", "(?-i)A b"].each_ref().map(owned);
+            let rules = Rules {
+                user_case: UserCase::Ignored,
+                prefix: Vec::new(),
+                scope: scope(&["abc", "x(y)z", ".*\\.ca"], &["test\\..*", "b.ca"]),
+                excluded: ExcludedUsers::new(&excluded, UserCase::Ignored).unwrap(),
+                default_domain: None,
+                tables: Vec::new(),
+            };
+            for domain in domains {
+                rules.scope.contains(domain);
+            }
+            for user in users {
+                rules.excluded.contains(user);
+            }
+            let unmatched = rules.unmatched().map(|(_, pattern)| pattern.to_owned());
+            unmatched.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            rules(&[b"ABC", b"a.ca", b"b.ca"], &[b"A%20b"]),
+            ["x(y)z", "test\\..*", "trunk"]
+        );
+        assert_eq!(
+            rules(&[b"xyz", b"test.ca"], &[b"a b", b"TRUNK"]),
+            ["abc", ".*\\.ca", "b.ca", "(?-i)A b"]
+        );
+    }
+
+    #[test]
+    fn a_pattern_matches_characters_and_a_name_that_is_not_utf_8_as_latin_1() {
+        let matches = |pattern: &str, name: &[u8]| {
+            let users = ExcludedUsers::new(&[pattern.into()], UserCase::Ignored).unwrap();
+            users.contains(name)
+        };
+        for (pattern, name) in [
+            ("ü.*", "Ü1"),
+            ("\\w+", "bär"),
+            ("b.r", "bär"),
+            ("[äöü]", "Ö"),
+            ("b.r", "b%C3%A4r"),
+            ("a.b", "a\nb"),
+        ] {
+            assert!(matches(pattern, name.as_bytes()), "{pattern} {name}");
+        }
+        assert!(!matches("b..r", "bär".as_bytes()));
+        assert!(matches("a.b", b"a\xffb") && matches("a\\xffb", b"a\xffb"));
+        assert!(matches("b.r", b"b\xe4r") && matches("bär", b"b\xe4r"));
     }
 
     #[test]
@@ -161,7 +242,7 @@ mod tests {
     #[test]
     fn a_pattern_that_is_no_regex_is_wrong_usage() {
         for pattern in ["(", "a)|(b", "["] {
-            let failure = Scope::new(&[pattern.to_string()], &[]).unwrap_err();
+            let failure = Scope::new(&[pattern.to_string()], &[]).err().unwrap();
             assert!(failure.to_string().starts_with("--domain: "), "{failure}");
         }
     }

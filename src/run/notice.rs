@@ -32,13 +32,15 @@ pub enum Notice {
     },
     /// None of this domain's members is registered.
     DeadDomain { domain: Vec<u8>, members: usize },
-    /// This `--domain` matches no key and no registered user's domain.
-    UnmatchedDomain(String),
+    /// This value of this option matches nothing in Redis and nothing that Kamailio knows.
+    Unmatched(&'static str, String),
+    /// No key in scope begins with `--prefix`, while users are online.
+    UnmatchedPrefix { prefix: Vec<u8>, online: usize },
 }
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 8] = [
+    pub const KINDS: [&str; 11] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
@@ -47,18 +49,24 @@ impl Notice {
         "uneven_registrars",
         "untold_uptime",
         "other_domains",
+        "unmatched_exclude_domain",
+        "unmatched_exclude_user",
+        "unmatched_prefix",
     ];
 
     pub fn kind(&self) -> &'static str {
         Self::KINDS[match self {
             Notice::EmptyRegistrar(_) => 0,
             Notice::DeadDomain { .. } => 1,
-            Notice::UnmatchedDomain(_) => 2,
+            Notice::Unmatched("--exclude-domain", _) => 8,
+            Notice::Unmatched("--exclude-user", _) => 9,
+            Notice::Unmatched(..) => 2,
             Notice::DeadRegistrar(_) => 3,
             Notice::SeveralAddresses(_) => 4,
             Notice::UnevenRegistrars { .. } => 5,
             Notice::UntoldUptime(_) => 6,
             Notice::OtherDomains(_) => 7,
+            Notice::UnmatchedPrefix { .. } => 10,
         }]
     }
 
@@ -88,13 +96,16 @@ impl Notice {
                 domain: entry.domain.clone(),
                 members: entry.members,
             });
-        let domains = plan.entries.iter().map(|entry| entry.domain.as_slice());
-        let unmatched = config
-            .rules
-            .scope
-            .unmatched(domains)
-            .into_iter()
-            .map(Notice::UnmatchedDomain);
+        let rules = &config.rules;
+        let unmatched = rules
+            .unmatched()
+            .map(|(option, pattern)| Notice::Unmatched(option, pattern.to_owned()));
+        let online = plan.totals.online;
+        let has_no_set = plan.sets.keys().is_empty() && plan.sets.others == 0;
+        let prefix = (has_no_set && online > 0).then(|| Notice::UnmatchedPrefix {
+            prefix: rules.prefix.clone(),
+            online,
+        });
         empty
             .chain(refusing)
             .chain(several)
@@ -103,6 +114,7 @@ impl Notice {
             .chain(uneven)
             .chain(dead)
             .chain(unmatched)
+            .chain(prefix)
             .collect()
     }
 }
@@ -168,10 +180,23 @@ impl fmt::Display for Notice {
                     Escaped(domain)
                 )
             }
-            Notice::UnmatchedDomain(pattern) => write!(
+            Notice::Unmatched(option, pattern) => {
+                let what = match *option {
+                    "--exclude-user" => "no member and no registered user",
+                    "--exclude-domain" => "no key and no registered user's domain",
+                    _ => "no key and no registered user",
+                };
+                let pattern = Escaped(pattern.as_bytes());
+                write!(f, "{option} {pattern} matches {what}")
+            }
+            Notice::UnmatchedPrefix { prefix, online } => write!(
                 f,
-                "--domain {} matches no key and no registered user",
-                Escaped(pattern.as_bytes())
+                "no key in scope begins with --prefix {}, while {}",
+                Escaped(prefix),
+                match online {
+                    1 => "1 user is online".into(),
+                    _ => format!("{online} users are online"),
+                }
             ),
         }
     }

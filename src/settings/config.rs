@@ -1,5 +1,6 @@
 //! The command line, checked, and made into finished parts.
 
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use super::cli::Cli;
@@ -146,9 +147,7 @@ impl Cli {
                 scope,
                 excluded: ExcludedUsers::new(&cli.exclude_user, user_case)
                     .map_err(split_pattern)?,
-                default_domain: cli
-                    .default_domain
-                    .map(|domain| domain.to_ascii_lowercase().into_bytes()),
+                default_domain: cli.default_domain.as_deref().map(domain).transpose()?,
                 tables: cli.table,
             },
             guard: Guard {
@@ -184,6 +183,25 @@ impl Cli {
             warnings,
         })
     }
+}
+
+/// In lower case. A pattern, a URL, an AoR or a list would name a set that nobody reads.
+fn domain(text: &str) -> Result<Vec<u8>, Failure> {
+    let is_name = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c) || !c.is_ascii())
+    };
+    let address = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) || is_name(text) {
+        return Ok(text.to_ascii_lowercase().into_bytes());
+    }
+    let shown = without_secrets(text);
+    Err(
+        Failure::usage(format!("--default-domain {shown}: that is no domain"))
+            .hint("write it as it stands in the key of its set, behind --prefix: voip.ca"),
+    )
 }
 
 fn max_removal(text: &str) -> Result<MaxRemoval, Failure> {
@@ -224,6 +242,32 @@ fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_neither_a_url_nor_an_aor_nor_a_list_nor_a_pattern() {
+        assert_eq!(domain("VoIP.ca").unwrap(), b"voip.ca");
+        for right in ["10.0.0.1", "[2001:db8::1]", "a_b-c", "bücher.example"] {
+            assert_eq!(domain(right).unwrap(), right.as_bytes());
+        }
+        for wrong in [
+            "sip:voip.ca",
+            "http://voip.ca",
+            "100@voip.ca",
+            "@voip.ca",
+            "a.ca,b.ca",
+            "a.ca b.ca",
+            "'voip.ca",
+            "\"voip.ca",
+            "*.voip.ca",
+            "voip.ca:5060",
+            "voip\\.ca",
+            "[voip]",
+            "2001:db8::1",
+        ] {
+            let failure = domain(wrong).unwrap_err();
+            assert!(failure.to_string().contains("no domain"), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_limit_is_a_count_or_a_share() {

@@ -10,9 +10,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use super::setting::{PREFIX, Setting, is_flag, long, variable};
 use crate::failure::Failure;
 
-const PREFIX: &str = "KAMONLINE_";
 /// It asks for a text, and is no setting.
 const NO_SETTING: &str = "generate";
 
@@ -35,14 +35,6 @@ impl From<Failure> for SettingsError {
     }
 }
 
-/// What an option is set to, and where.
-struct Setting<'a> {
-    option: &'a Arg,
-    /// None is the command line.
-    variable: Option<String>,
-    values: Vec<OsString>,
-}
-
 /// What is set, and the names of the lists that the environment sets to more than one element.
 pub fn read(
     command: &Command,
@@ -58,7 +50,8 @@ pub fn read(
         let id = option.get_id().as_str();
         if written.value_source(id) == Some(ValueSource::CommandLine) {
             let values = written.get_many::<OsString>(id).unwrap_or_default();
-            settings.push(Setting::new(option, None, values.cloned().collect())?);
+            let values = values.cloned().collect();
+            settings.push(Setting::from_command_line(option, values)?);
         }
     }
     let asks_for_text = written.contains_id(NO_SETTING);
@@ -76,8 +69,9 @@ pub fn read(
             }
             None if is_of_a_service(&name, &value) => {}
             None => {
-                if let Some(option) = resembled(command, &rest.to_lowercase().replace('_', "-")) {
-                    return Err(misspelt(&name, &option).into());
+                let resembled = resembled(command, &rest.to_lowercase().replace('_', "-"));
+                if !resembled.is_empty() {
+                    return Err(misspelt(&name, &resembled).into());
                 }
             }
         }
@@ -149,106 +143,14 @@ fn as_clap_says_it(command: &Command, args: &[OsString], error: clap::Error) -> 
         .unwrap_or(error)
 }
 
-impl<'a> Setting<'a> {
-    /// Of a flag or a single value the last counts.
-    fn new(
-        option: &'a Arg,
-        variable: Option<String>,
-        mut values: Vec<OsString>,
-    ) -> Result<Self, Failure> {
-        if !is_list(option) {
-            values.drain(..values.len().saturating_sub(1));
-        }
-        let setting = Self {
-            option,
-            variable,
-            values,
-        };
-        if setting.values.iter().any(|value| value.is_empty()) {
-            let failure = Failure::usage(format!("{} is empty", setting.name()));
-            return Err(failure.hint("give it a value, or remove it"));
-        }
-        if is_flag(option) && setting.values.iter().any(|value| truth(value).is_none()) {
-            let name = setting.name();
-            return Err(Failure::usage(format!(
-                "{name} is neither on (1, true, yes, on) nor off (0, false, no, off)"
-            )));
-        }
-        Ok(setting)
-    }
-
-    /// A list is split at every comma; the last one may stand at the end.
-    fn from_environment(
-        option: &'a Arg,
-        variable: String,
-        value: OsString,
-    ) -> Result<Self, Failure> {
-        if !is_list(option) || value.is_empty() {
-            return Self::new(option, Some(variable), vec![value]);
-        }
-        let text = value
-            .to_str()
-            .ok_or_else(|| Failure::usage(format!("{variable} is not valid UTF-8")))?;
-        let mut parts: Vec<_> = text.split(',').map(|part| part.trim().into()).collect();
-        parts.pop_if(|last: &mut OsString| last.is_empty() && text.contains(','));
-        if parts.is_empty() || parts.contains(&OsString::new()) {
-            return Err(Failure::usage(format!("{variable} has an empty element"))
-                .hint("remove a comma: the list is split at each"));
-        }
-        Self::new(option, Some(variable), parts)
-    }
-
-    fn name(&self) -> String {
-        let on_command_line = || format!("--{}", long(self.option));
-        self.variable.clone().unwrap_or_else(on_command_line)
-    }
-
-    /// A flag that is off is as good as one that is not set.
-    fn is_on(&self) -> bool {
-        !is_flag(self.option) || self.values.iter().any(|value| truth(value) == Some(true))
-    }
-
-    /// As on a command line.
-    fn words(&self) -> Vec<OsString> {
-        let name = OsString::from(format!("--{}", long(self.option)));
-        match (is_flag(self.option), self.is_on()) {
-            (true, true) => vec![name],
-            (true, false) => vec![],
-            (false, _) => {
-                let word = |value: &OsString| [&name, OsStr::new("="), value].into_iter().collect();
-                self.values.iter().map(word).collect()
-            }
-        }
-    }
-}
-
-fn truth(value: &OsStr) -> Option<bool> {
-    match value.to_str()?.to_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-fn is_flag(option: &Arg) -> bool {
-    matches!(option.get_action(), ArgAction::SetTrue)
-}
-
-fn is_list(option: &Arg) -> bool {
-    matches!(option.get_action(), ArgAction::Append)
-}
-
 fn is_setting(option: &Arg) -> bool {
     long(option) != NO_SETTING
 }
 
-fn long(option: &Arg) -> &str {
-    option.get_long().expect("every option has a long name")
-}
-
-/// `KAMONLINE_MAX_REMOVAL`
-pub fn variable(option: &Arg) -> String {
-    format!("{PREFIX}{}", long(option).to_uppercase().replace('-', "_"))
+fn takes_a_file(option: &Arg) -> bool {
+    option
+        .get_value_names()
+        .is_some_and(|names| names == ["FILE"])
 }
 
 fn conflict(command: &Command, one: &Arg, other: &Arg) -> bool {
@@ -274,32 +176,45 @@ fn is_of_a_service(name: &str, value: &OsStr) -> bool {
     name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || of_docker()
 }
 
-/// The option that this one resembles: it begins like it, or clap would suggest it.
-fn resembled(command: &Command, name: &str) -> Option<String> {
-    let known = || {
-        command
-            .get_arguments()
-            .filter(|option| is_setting(option))
-            .map(long)
-    };
-    let begun = known().filter(|known| name.starts_with(known));
-    if let Some(begun) = begun.max_by_key(|known| known.len()) {
-        return Some(begun.to_owned());
+/// The options that this name resembles: the one of that name, in another case; or those that begin with its words; or the
+/// one whose name it begins with; or the one that clap would suggest.
+fn resembled<'a>(command: &'a Command, name: &str) -> Vec<&'a Arg> {
+    let known = || command.get_arguments().filter(|option| is_setting(option));
+    let words = format!("{name}-");
+    let is_known = known().any(|option| long(option) == name);
+    let longer: Vec<_> = known()
+        .filter(|option| long(option).starts_with(&words))
+        .collect();
+    if !longer.is_empty() && !is_known {
+        return longer;
+    }
+    let shorter = known().filter(|option| name.starts_with(long(option)));
+    if let Some(longest) = shorter.max_by_key(|option| long(option).len()) {
+        return vec![longest];
     }
     let word = format!("--{name}");
-    let error = command.clone().try_get_matches_from(["", &word]).err()?;
-    let suggested = match error.get(ContextKind::SuggestedArg)? {
-        ContextValue::String(suggested) => suggested.trim_start_matches('-').to_owned(),
-        _ => return None,
+    let error = command.clone().try_get_matches_from(["", &word]).err();
+    let suggested = error
+        .as_ref()
+        .and_then(|error| error.get(ContextKind::SuggestedArg));
+    let Some(ContextValue::String(suggested)) = suggested else {
+        return Vec::new();
     };
-    known().any(|known| known == suggested).then_some(suggested)
+    known()
+        .filter(|option| suggested.trim_start_matches('-') == long(option))
+        .collect()
 }
 
-fn misspelt(name: &str, option: &str) -> Failure {
-    let right = format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"));
-    Failure::usage(format!("{name} is no setting of kamonline")).hint(format!(
-        "rename it to {right}, or remove it from the environment"
-    ))
+fn misspelt(name: &str, resembled: &[&Arg]) -> Failure {
+    let names: Vec<_> = resembled.iter().map(|option| variable(option)).collect();
+    let names = names.join(" or ");
+    let hint = match resembled {
+        [option] if names.starts_with(name) && takes_a_file(option) => format!(
+            "put what it holds into a file, and name that file in {names}; remove {name} from the environment"
+        ),
+        _ => format!("rename it to {names}, or remove it from the environment"),
+    };
+    Failure::usage(format!("{name} is no setting of kamonline")).hint(hint)
 }
 
 /// An error about an option that the environment sets names its variable.

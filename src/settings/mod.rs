@@ -3,6 +3,8 @@
 mod cli;
 mod config;
 mod environment;
+mod setting;
 
 pub use cli::Cli;
-pub use environment::{SettingsError, read, variable};
+pub use environment::{SettingsError, read};
+pub use setting::variable;

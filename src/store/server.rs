@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
 use super::socket::Address;
 use crate::failure::Failure;
+use crate::peer::check_url;
 
 /// One server, and how to log in there.
 #[derive(Clone)]
@@ -41,17 +42,9 @@ pub fn parse(url: &str, password: Option<&str>) -> std::result::Result<Server, F
         Failure::usage(format!("--redis: {why}"))
             .hint("write it as redis://127.0.0.1:6379/0, rediss://USER@HOST:PORT, or unix:///run/redis/redis.sock?db=0")
     };
+    check_url("--redis", url)?;
     let mut parsed = redis::parse_redis_url(url)
         .ok_or_else(|| usage("not a URL that begins with redis://, rediss:// or unix://"))?;
-    // What follows an unescaped / ? or # would be shown, and it may be the rest of a password.
-    let after_host = [Some(parsed.path()), parsed.query(), parsed.fragment()];
-    let has_at = |part: &str| part.contains('@');
-    if parsed.has_host() && after_host.into_iter().flatten().any(has_at) {
-        return Err(
-            usage("a / ? # or @ in a password must be written %2F %3F %23 %40")
-                .hint("put the password as it is into --redis-password-file instead"),
-        );
-    }
     let mut parameters: Vec<_> = parsed
         .query_pairs()
         .map(|(name, _)| name.into_owned())

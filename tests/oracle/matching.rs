@@ -124,17 +124,28 @@ impl Scenario {
         !self.excluded.iter().any(is) && !self.default_domain.as_ref().is_some_and(is_other)
     }
 
-    /// Each byte by its number: a pattern is text, a user is not.
+    /// Each character by its number, an ASCII letter in both cases unless the case counts.
     fn patterns(&self) -> Vec<String> {
-        let pattern = |user: &Bytes| user.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        let one = |c: char| match c.is_ascii_alphabetic() && !self.case_counts {
+            true => format!("[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase()),
+            false => format!("\\x{{{:x}}}", c as u32),
+        };
+        let pattern = |user: &Bytes| {
+            let letters = characters(user).chars().map(one).collect::<String>();
+            format!("(?-i){letters}")
+        };
         self.excluded_users.iter().map(pattern).collect()
     }
 
     /// Whether a member, or a user who would become one, is left alone.
     pub fn is_excluded(&self, name: &[u8]) -> bool {
-        let plain = unescaped(name);
-        let mut excluded = self.excluded_users.iter();
-        excluded.any(|user| self.same(user, name) || self.same(user, &plain))
+        let forms = [characters(name), characters(&unescaped(name))];
+        let mut excluded = self.excluded_users.iter().map(|user| characters(user));
+        excluded.any(|user| {
+            forms
+                .iter()
+                .any(|form| self.same(user.as_bytes(), form.as_bytes()))
+        })
     }
 
     pub fn redis_in_scope(&self) -> impl Iterator<Item = (&Bytes, Vec<&Bytes>)> {
@@ -354,6 +365,12 @@ pub fn added(plan: &Plan) -> Pairs {
             .collect::<Vec<_>>()
     };
     plan.entries.iter().flat_map(of).collect()
+}
+
+/// What a pattern sees: of a name that is not UTF-8 each byte.
+fn characters(name: &[u8]) -> String {
+    let text = String::from_utf8(name.to_vec());
+    text.unwrap_or_else(|_| name.iter().map(|byte| char::from(*byte)).collect())
 }
 
 /// `%` and two hexadecimal digits are a byte.

@@ -182,12 +182,23 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("KAMONLINE_REDIS_URL", "KAMONLINE_REDIS"),
         ("KAMONLINE_REDIS_PORT", "KAMONLINE_REDIS"),
         ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
+        ("KAMONLINE_DEFAULT", "KAMONLINE_DEFAULT_DOMAIN"),
+        (
+            "KAMONLINE_EXCLUDE",
+            "KAMONLINE_EXCLUDE_DOMAIN or KAMONLINE_EXCLUDE_USER",
+        ),
     ] {
         let wrong = read(&[], &[(misspelt, "6379")]).unwrap_err();
         assert!(
             wrong.contains(&format!("\nrename it to {right}, ")),
             "{wrong}"
         );
+    }
+    for server in ["REDIS", "KAMAILIO"] {
+        let name = format!("KAMONLINE_{server}_PASSWORD");
+        let wrong = read(&[], &[(&name, "s3cret")]).unwrap_err();
+        let hint = format!("name that file in {name}_FILE; remove {name} from");
+        assert!(wrong.contains(&hint) && !wrong.contains("s3c"), "{wrong}");
     }
     for (name, value) in [
         ("KAMONLINE_OPTS", "-n"),
@@ -264,6 +275,91 @@ fn a_list_is_split_at_every_comma() {
         ],
     );
     assert!(run.expect(1).stderr.contains("cannot connect"));
+}
+
+/// As Docker, Kubernetes, Ansible and editors of Windows hand values over.
+#[test]
+fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_element_are_not() {
+    for option in options() {
+        let (name, long, id) = (variable(&option), long(&option), option.get_id().as_str());
+        let value = value_of(&option);
+        let refused = |value: &str, why: &str| {
+            let said = |at: &str| format!("{at} {why}\n");
+            let wrong = read(&[], &[(&name, value)]).unwrap_err();
+            assert!(wrong.starts_with(&said(&name)), "{value:?}: {wrong}");
+            let wrong = read(&[&format!("{long}={value}")], &[]).unwrap_err();
+            assert!(wrong.starts_with(&said(&long)), "{value:?}: {wrong}");
+            assert!(!wrong.contains(value), "{value:?}: {wrong}");
+        };
+        for quoted in [format!("'{value}'"), format!("\"{value}\" ")] {
+            refused(&quoted, "is in quotes");
+        }
+        for list in [
+            "['777']",
+            "[\"777\", \"888\"]",
+            " [ 'a' ] ",
+            "[u'777', u'8']",
+        ] {
+            refused(list, "is a list as YAML or Ansible writes it");
+        }
+        refused(&format!("{value}\u{1}x"), "holds a control character");
+        refused("a\nb", "holds a control character");
+        for blanks in [
+            format!(" {value}"),
+            format!("{value}\r"),
+            format!("\t{value} "),
+        ] {
+            if !is_list(&option) {
+                refused(&blanks, "begins or ends with a blank");
+                continue;
+            }
+            let word = format!("{long}={blanks}");
+            for matches in [read(&[], &[(&name, &blanks)]), read(&[&word], &[])] {
+                let matches = matches.unwrap();
+                let raw: Vec<_> = matches.get_raw(id).unwrap().collect();
+                assert_eq!(raw, [value], "{blanks:?}");
+            }
+        }
+        if is_list(&option) {
+            for elements in ["a,'b'", "\"a\",b", "'a','b'", "a, 'b' ,"] {
+                let wrong = read(&[], &[(&name, elements)]).unwrap_err();
+                assert!(wrong.contains("is in quotes"), "{elements}: {wrong}");
+            }
+        }
+    }
+    for right in ["o'brien", "'|\"", "[0-9]", "[ab]c", "['\"]", "\\x27a\\x27"] {
+        read(&[], &[("KAMONLINE_EXCLUDE_USER", right)]).unwrap();
+    }
+}
+
+/// A trunk that is registered nowhere: what should protect it and does not is exit 2, and it stays.
+#[test]
+fn a_pattern_in_quotes_costs_no_trunk() {
+    let lab = Lab::drifted();
+    lab.redis.add("ONLINE:abc.voip.ca", "trunk-1");
+    let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
+    let run = |pattern: &str| {
+        let environment = [
+            ("KAMONLINE_KAMAILIO", kamailio.as_str()),
+            ("KAMONLINE_REDIS", &redis),
+            ("KAMONLINE_SETTLE", "0s"),
+            ("KAMONLINE_EXCLUDE_USER", pattern),
+        ];
+        kamonline_env(&[], &environment)
+    };
+    for pattern in [
+        "'trunk-.*'",
+        "\"trunk-.*\"",
+        "['trunk-.*']",
+        "trunk-.*\n777",
+    ] {
+        run(pattern).expect(2);
+    }
+    let members = ["100", "101", "trunk-1"];
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), members);
+    run(" trunk-.* , 777\r").expect(0);
+    let members = ["100", "trunk-1"];
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), members);
 }
 
 /// A board, and another application's sets in the same database.
@@ -421,6 +517,12 @@ fn each_variable_does_what_its_option_does() {
         ("EXCLUDE_DOMAIN", "nobody,abc\\..*", 0, "\"stale\":0"),
         ("EXCLUDE_USER", "nobody,gho.*", 0, "\"stale\":0"),
         ("DEFAULT_DOMAIN", "d.ca", 1, "leave out --default-domain"),
+        (
+            "DEFAULT_DOMAIN",
+            "*",
+            2,
+            "--default-domain *: that is no domain",
+        ),
         ("MAX_REMOVAL", "0", 3, "--max-removal"),
         ("MIN_UPTIME", "1h", 3, "--min-uptime 0s"),
         ("SETTLE", "soon", 2, "--settle"),

@@ -27,6 +27,9 @@ fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
         "dead_registrar",
         "dead_domain",
         "unmatched_domain",
+        "unmatched_exclude_domain",
+        "unmatched_exclude_user",
+        "unmatched_prefix",
     ] {
         let count = told.iter().filter(|(of, _)| of == kind).count();
         let line = format!("kamonline_notices{{kind=\"{kind}\"}} {count}\n");
@@ -70,6 +73,41 @@ fn a_registrar_without_users_and_a_domain_pattern_without_domains_are_noted() {
             unmatched(".*[.]com")
         ]
     );
+}
+
+#[test]
+fn an_exclusion_or_a_prefix_that_matches_nothing_is_noted() {
+    let lab = Lab::start();
+    lab.register("100@abc.voip.ca");
+    lab.redis.add("ONLINE:other.ca", "probe");
+    lab.redis.add("ONLINE:abc.voip.ca", "trunk-1");
+    let note = |kind: &str, message: &str| (kind.to_owned(), message.to_owned());
+    let unmatched = [
+        note(
+            "unmatched_exclude_domain",
+            "--exclude-domain nowhere.* matches no key and no registered user's domain",
+        ),
+        note(
+            "unmatched_exclude_user",
+            "--exclude-user trunk matches no member and no registered user",
+        ),
+    ];
+    let args = [
+        "--exclude-domain=nowhere.*",
+        "--exclude-domain=other[.]ca",
+        "--exclude-user=trunk",
+        "--exclude-user=trunk-.*",
+    ];
+    assert_eq!(notices(&lab, &args), unmatched);
+    let empty = note(
+        "unmatched_prefix",
+        "no key in scope begins with --prefix online:, while 1 user is online",
+    );
+    let args = ["--prefix=online:", "--dry-run"];
+    let told = lab.run(&args).expect(0).stdout;
+    assert!(told.contains(&format!("note: {}\n", empty.1)), "{told}");
+    let report = lab.run(&[&args[..], &["--format=json"]].concat()).json();
+    assert_eq!(report["notices"][0]["kind"], "unmatched_prefix");
 }
 
 #[test]

@@ -92,6 +92,9 @@ fn a_password_in_the_wrong_place_is_not_repeated() {
         &["--redis=redis://:s3c/ret@127.0.0.1"],
         &["--redis=redis://me:12/s3cret@127.0.0.1"],
         &["--redis=redis://me:12?s3cret@127.0.0.1"],
+        &["--redis=redis://:s3cret#@127.0.0.1"],
+        &["--redis=redis://:s3cret@bücher.example"],
+        &["--redis-password-file='s3cret'"],
         &["--redis=redis://:s3cret@127.0.0.1/x"],
         &["--redis=rediss://:s3cret@127.0.0.1#insecure"],
         &["--redis-password-file=s3cret"],
@@ -104,6 +107,37 @@ fn a_password_in_the_wrong_place_is_not_repeated() {
     ] {
         let run = discreet(kamonline(args)).expect(2);
         assert_ne!(run.stderr, "", "{args:?}");
+    }
+}
+
+/// What the URL's parser says of these leads astray: an invalid port, or a host that does not exist.
+#[test]
+fn a_url_whose_password_or_host_is_written_wrongly_tells_how_to_write_it() {
+    for password in ["s3c/ret", "s3cret#", "s3c?ret", "12/s3cret"] {
+        for (option, url) in [
+            ("--redis", format!("redis://:{password}@127.0.0.1:6379/0")),
+            ("--redis", format!("rediss://me:{password}@[::1]")),
+            ("--kamailio", format!("http://me:{password}@127.0.0.1/rpc")),
+        ] {
+            let run = discreet(kamonline(&[&format!("{option}={url}")]).expect(2));
+            for part in [
+                "must be written %2F %3F %23 %40",
+                &format!("{option}-password-file"),
+            ] {
+                assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+            }
+        }
+    }
+    for option in [
+        "--redis=redis://me:s3cret@bücher.example/0",
+        "--kamailio=https://bücher.example/rpc",
+    ] {
+        let run = discreet(kamonline(&[option]).expect(2));
+        assert!(
+            run.stderr.contains("xn--bcher-kva.example"),
+            "{}",
+            run.stderr
+        );
     }
 }
 

@@ -1,0 +1,173 @@
+//! What one option is set to, whether on the command line or in the environment, and what no value may be.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgAction};
+
+use crate::failure::Failure;
+
+pub const PREFIX: &str = "KAMONLINE_";
+
+/// What an option is set to, and where.
+pub struct Setting<'a> {
+    pub option: &'a Arg,
+    /// None is the command line.
+    pub variable: Option<String>,
+    pub values: Vec<OsString>,
+}
+
+impl<'a> Setting<'a> {
+    /// Of a flag or a single value the last counts.
+    pub fn from_command_line(option: &'a Arg, mut values: Vec<OsString>) -> Result<Self, Failure> {
+        if !is_list(option) {
+            values.drain(..values.len().saturating_sub(1));
+        }
+        Self::checked(option, None, values)
+    }
+
+    /// A list is split at every comma; the last one may stand at the end.
+    pub fn from_environment(
+        option: &'a Arg,
+        variable: String,
+        value: OsString,
+    ) -> Result<Self, Failure> {
+        check_spelling(&variable, &value)?;
+        if !is_list(option) || value.is_empty() {
+            return Self::checked(option, Some(variable), vec![value]);
+        }
+        let text = value
+            .to_str()
+            .ok_or_else(|| Failure::usage(format!("{variable} is not valid UTF-8")))?;
+        let mut parts: Vec<_> = text.split(',').map(OsString::from).collect();
+        let is_blank = |part: &OsString| trimmed(part).is_empty();
+        parts.pop_if(|last| is_blank(last) && text.contains(','));
+        if parts.is_empty() || parts.iter().any(is_blank) {
+            return Err(Failure::usage(format!("{variable} has an empty element"))
+                .hint("remove a comma: the list is split at each"));
+        }
+        Self::checked(option, Some(variable), parts)
+    }
+
+    /// Blanks round an element of a list are nobody's; elsewhere they are a slip that would count.
+    fn checked(
+        option: &'a Arg,
+        variable: Option<String>,
+        mut values: Vec<OsString>,
+    ) -> Result<Self, Failure> {
+        if is_list(option) {
+            values.iter_mut().for_each(|value| *value = trimmed(value));
+        }
+        let setting = Self {
+            option,
+            variable,
+            values,
+        };
+        let name = setting.name();
+        for value in &setting.values {
+            if value.is_empty() {
+                return Err(Failure::usage(format!("{name} is empty"))
+                    .hint("give it a value, or remove it"));
+            }
+            check_spelling(&name, value)?;
+            if trimmed(value) != *value {
+                return Err(
+                    Failure::usage(format!("{name} begins or ends with a blank"))
+                        .hint("remove it; a carriage return comes from an editor of Windows"),
+                );
+            }
+            if value.to_string_lossy().contains(char::is_control) {
+                return Err(Failure::usage(format!("{name} holds a control character"))
+                    .hint("remove it; in a pattern, write a line feed as \\n, a tab as \\t"));
+            }
+            if is_flag(option) && truth(value).is_none() {
+                return Err(Failure::usage(format!(
+                    "{name} is neither on (1, true, yes, on) nor off (0, false, no, off)"
+                )));
+            }
+        }
+        Ok(setting)
+    }
+
+    pub fn name(&self) -> String {
+        let on_command_line = || format!("--{}", long(self.option));
+        self.variable.clone().unwrap_or_else(on_command_line)
+    }
+
+    /// A flag that is off is as good as one that is not set.
+    pub fn is_on(&self) -> bool {
+        !is_flag(self.option) || self.values.iter().any(|value| truth(value) == Some(true))
+    }
+
+    /// As on a command line.
+    pub fn words(&self) -> Vec<OsString> {
+        let name = OsString::from(format!("--{}", long(self.option)));
+        match (is_flag(self.option), self.is_on()) {
+            (true, true) => vec![name],
+            (true, false) => vec![],
+            (false, _) => {
+                let word = |value: &OsString| [&name, OsStr::new("="), value].into_iter().collect();
+                self.values.iter().map(word).collect()
+            }
+        }
+    }
+}
+
+/// What other programs make of a value: it would be taken for what it is not, and a pattern would match nobody.
+fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
+    let text = value.to_string_lossy();
+    let text = text.trim();
+    if is_quoted(text) {
+        return Err(Failure::usage(format!("{name} is in quotes")).hint(
+            "leave them out: sh takes quotes off, Docker and Kubernetes keep them. \
+             In a pattern, write a quote that is meant as \\x27 or \\x22",
+        ));
+    }
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    // Python 2 wrote u'777'.
+    if inside.is_some_and(|inside| is_quoted(inside.trim().trim_start_matches('u'))) {
+        return Err(
+            Failure::usage(format!("{name} is a list as YAML or Ansible writes it"))
+                .hint("write its elements without brackets and quotes: 777,888 in a variable; on the command line, repeat the option"),
+        );
+    }
+    Ok(())
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.len() > 1
+        && ['\'', '"']
+            .iter()
+            .any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
+}
+
+fn trimmed(value: &OsStr) -> OsString {
+    let trim = |text: &str| text.trim().into();
+    value.to_str().map_or_else(|| value.to_owned(), trim)
+}
+
+fn truth(value: &OsStr) -> Option<bool> {
+    match value.to_str()?.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+pub fn is_flag(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::SetTrue)
+}
+
+fn is_list(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Append)
+}
+
+pub fn long(option: &Arg) -> &str {
+    option.get_long().expect("every option has a long name")
+}
+
+/// `KAMONLINE_MAX_REMOVAL`
+pub fn variable(option: &Arg) -> String {
+    format!("{PREFIX}{}", long(option).to_uppercase().replace('-', "_"))
+}
