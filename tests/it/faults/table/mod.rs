@@ -30,8 +30,6 @@ const OPTIONS: [&str; 5] = [
     "--timeout=1s",
     "--retries=1",
 ];
-/// The same with `new`, who is added.
-pub const BEFORE_AND_ADDED: [&str; 4] = ["100", "gone", "new", "zoe"];
 const UNCHANGED: &str = "nothing was changed";
 const ROLLED_BACK: &str = "everyone who was removed is back: 2 users";
 const ADD_MISSING: &str = "run kamonline --add-missing";
