@@ -20,11 +20,11 @@ const PAIRS: [Pair; 4] = [
     (["INT", "TERM"], &[130, 143]),
 ];
 const ALL_BACK: &str = "everyone who was removed is back: 60 users";
-const GOES_ON: &str = "SIGKILL would leave them off the board";
+const GOES_ON: &str = "only SIGKILL ends it";
 
-fn start(kamailio: &HttpStub, redis: &RedisProxy, timeout: &str) -> Child {
+fn start(kamailio: &HttpStub, redis: &RedisProxy, further: &str) -> Child {
     let (kamailio, redis) = (kamailio.url(), redis.url());
-    let args = [&all_args(&kamailio, &redis)[..], &[timeout]].concat();
+    let args = [&all_args(&kamailio, &redis)[..], &[further]].concat();
     let mut command = kamonline_command(&args);
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
@@ -121,6 +121,26 @@ fn before_the_first_removal_nothing_is_changed() {
 }
 
 #[test]
+fn however_many_come_the_report_is_whole() {
+    let redis = Redis::start();
+    for _ in 0..5 {
+        sixty::fill(&redis);
+        let kamailio = HttpStub::serve(vec![Reply::Hang(vec![])]);
+        let proxy = RedisProxy::new(&redis, vec![]);
+        let child = start(&kamailio, &proxy, "--format=json");
+        until("it hangs", || kamailio.requests().len() == 1);
+        let kill = "while kill -s TERM $0; do :; done";
+        let mut sh = Command::new("sh");
+        sh.args(["-c", kill, &child.id().to_string()]);
+        let mut sh = sh.stderr(Stdio::null()).spawn().unwrap();
+        let run: Run = child.wait_with_output().unwrap().into();
+        sh.wait().unwrap();
+        assert_eq!(run.json()["error"]["hint"], serde_json::Value::Null);
+        stopped(&run, &[143], "many signals", &[UNCHANGED]);
+    }
+}
+
+#[test]
 fn after_it_everyone_removed_is_put_back() {
     side_by_side(PAIRS, |(signals, codes), redis| {
         for nth in [0, 3] {
@@ -172,7 +192,7 @@ fn they_end_no_put_back() {
     );
 }
 
-/// They may come too late to stop the run, or even to be told.
+/// They may come too late to stop the run.
 #[test]
 fn at_a_write_to_come_they_undo_nothing() {
     side_by_side(PAIRS, |(signals, codes), redis| {
@@ -186,6 +206,8 @@ fn at_a_write_to_come_they_undo_nothing() {
             );
             assert_eq!(removed(redis, &row), DOMAINS, "{row}");
             nobody_online_is_lost(&run, redis, &zoes(), &row);
+            let summary = "removed 60 stale users, ";
+            assert!(run.stdout.contains(summary), "{row}: {}", run.stdout);
         }
     });
 }
