@@ -112,6 +112,7 @@ fn a_replica_that_was_just_restarted_does_not_count_while_an_older_one_answers()
 #[test]
 fn registrars_that_do_not_replicate_are_noted() {
     let redis = Redis::start();
+    redis.add("ONLINE:abc.voip.ca", "0");
     let [first, second] = [12, 1].map(|users| {
         let kamailio = Kamailio::start(&KamailioOptions::default(), None);
         (0..users).for_each(|user| kamailio.register(&format!("{user}@abc.voip.ca")));
