@@ -98,12 +98,12 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
         Refusal::WrongLogin => wrong_login(peer, servers),
         Refusal::Forbidden => failure(&format!("the ACL forbids it ({words})"))
             .hint(smallest_rule(topology)),
-        Refusal::NoSuchDatabase => failure(&format!("it has no such database ({words})"))
-            .hint("see databases in redis.conf: by default it has 16, from 0 to 15"),
-        Refusal::OneDatabase if *topology == Topology::Cluster => {
-            failure("it is a cluster that has database 0 only")
+        Refusal::OneDatabase | Refusal::NoSuchDatabase if *topology == Topology::Cluster => {
+            failure(&format!("it is a cluster without that database ({words})"))
                 .hint("leave the database out of the URL (in Valkey 9 cluster-databases gives a cluster more)")
         }
+        Refusal::NoSuchDatabase => failure(&format!("it has no such database ({words})"))
+            .hint("see databases in redis.conf: by default it has 16, from 0 to 15"),
         Refusal::TooManyClients => failure("it has as many clients as it may have (maxclients)").hint(
             "raise maxclients in redis.conf, or let Redis close idle clients (timeout in redis.conf); CLIENT LIST in redis-cli shows them, once there is room",
         ),

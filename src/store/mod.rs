@@ -28,7 +28,7 @@ use crate::peer::limits::{
 };
 use crate::text::{Escaped, first_lines};
 use connection::Connection;
-use error::{Error, Peer, PeerError};
+use error::{Error, Peer, PeerError, Refusal};
 use explain::{explain, warning_of_replica};
 use identity::{Identity, identify};
 use pipeline::{Pipeline, Reach};
@@ -270,8 +270,16 @@ fn to_one<'a>(
     prefix: &[u8],
     access: Access,
 ) -> Result<Pipeline<'a>, PeerError> {
-    let (connection, identity) = servers
-        .ask(&server, |open| identify(open, prefix))
+    let asked = |server: &Server| servers.ask(server, |open| identify(open, prefix));
+    let (connection, identity) = asked(&server)
+        .or_else(|error| match error.refusal() {
+            // Valkey 9 refuses a database of a cluster's node in the words of any server.
+            Some(Refusal::NoSuchDatabase) => match asked(&server.in_database(0))? {
+                node @ (_, Identity::ClusterNode) => Ok(node),
+                _ => Err(error),
+            },
+            _ => Err(error),
+        })
         .map_err(|error| peer.error(error))?;
     let unsuitable = match identity {
         Identity::ClusterNode => Some(Error::ClusterNode),

@@ -149,6 +149,12 @@ impl Server {
         }
     }
 
+    pub fn in_database(&self, database: i64) -> Self {
+        let mut server = self.clone();
+        server.login.database = database;
+        server
+    }
+
     pub fn shown(&self) -> String {
         match &self.place {
             Place::Host { name, port } => format!("{name}:{port}"),

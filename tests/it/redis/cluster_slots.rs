@@ -1,8 +1,8 @@
 //! Redis Cluster, guarded and in motion: ACL, slots on their way to another master, nodes that say nothing.
 
 use super::cluster::{Site, key, run};
-use crate::lab::{HttpStub, Proxy, Redis, RedisCluster, RedisOptions, Reply, capture};
-use crate::lab::{Run, kamonline};
+use crate::lab::{Fault, HttpStub, Proxy, Redis, RedisCluster, RedisOptions, RedisProxy, Reply};
+use crate::lab::{Rule, Run, capture, kamonline};
 use std::time::{Duration, Instant};
 
 /// As the README and the hint give it.
@@ -90,6 +90,15 @@ fn a_server_that_is_not_what_the_options_say_is_named() {
     let server = Redis::start();
     server.add("ONLINE:abc.voip.ca", "ghost");
     let cluster = &["--redis-cluster", "--timeout=1s"][..];
+    // As Valkey 9 says it.
+    let select = Rule {
+        command: "SELECT",
+        times: 0..usize::MAX,
+        onwards: false,
+        fault: Fault::Says(b"-ERR DB index is out of range\r\n".to_vec()),
+    };
+    let valkey = RedisProxy::new(&node, vec![select]);
+    let of_valkey = valkey.url().replace("/0", "/1");
     for (url, args, hint) in [
         (node.url(), &[][..], "add --redis-cluster"),
         (
@@ -102,6 +111,8 @@ fn a_server_that_is_not_what_the_options_say_is_named() {
             cluster,
             "leave the database out of the URL",
         ),
+        (of_valkey.clone(), &[][..], "add --redis-cluster"),
+        (of_valkey, cluster, "leave the database out of the URL"),
         (server.url(), cluster, "leave out --redis-cluster"),
         (
             server.url(),
