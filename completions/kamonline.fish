@@ -2,6 +2,7 @@ complete -c kamonline -l generate -d 'Print the man page, or the completions of 
 bash\t''
 zsh\t''
 fish\t''"
+complete -c kamonline -l settings -d 'Settings file, or - for standard input, or none' -r -F
 complete -c kamonline -l kamailio -d 'A registrar; repeatable' -r
 complete -c kamonline -l rpc -d 'Module that answers in Kamailio' -r -f -a "xhttp_rpc\t'A page, from the module xhttp_rpc: GET ROOT/ul/ul.dump?arg=brief'
 jsonrpc\t'JSON-RPC 2.0, from the module jsonrpcs: POST'"

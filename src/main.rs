@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kamonline::failure::{Exit, Failure};
 use kamonline::report::{self, Format, Style};
-use kamonline::run::{self, Progress};
+use kamonline::run::{self, Mode, Progress};
 use kamonline::settings::{Cli, SettingsError};
 
 fn main() -> ExitCode {
@@ -37,11 +37,13 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
     let progress = Progress::new(io::stderr().is_terminal());
     let mut outcome = run::run_until_signal(&config, &progress);
     progress.end();
-    if let Some(file) = &config.metrics_file {
-        report::keep_metrics(&mut outcome, file);
-    }
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
+    // Somebody who looks by hand: the metrics are of the runs that nobody sees.
+    let is_look = terminal && matches!(config.mode, Mode::DryRun { .. });
+    if let Some(file) = config.metrics_file.as_ref().filter(|_| !is_look) {
+        report::keep_metrics(&mut outcome, file);
+    }
     let printed = report::write(
         &outcome,
         style,

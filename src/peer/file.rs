@@ -15,10 +15,13 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() && !is_inherited {
         return Err(io::Error::other("that is no regular file"));
     }
+    read_all(File::open(path)?)
+}
+
+/// What somebody else has opened.
+pub fn read_all(source: impl Read) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?
-        .take(FILE_BYTES + 1)
-        .read_to_end(&mut text)?;
+    source.take(FILE_BYTES + 1).read_to_end(&mut text)?;
     match text.len() as u64 > FILE_BYTES {
         true => Err(io::Error::other("it is larger than 1 MiB")),
         false => Ok(text),

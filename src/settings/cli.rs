@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use super::environment::{self, SettingsError};
+use super::environment::{self, SettingsError, Source};
+use super::file::DEFAULT;
 use crate::kamailio::Rpc;
 use crate::report::{Color, Detail, Format, Style};
 use crate::text::without_secrets;
@@ -34,6 +35,14 @@ pub struct Cli {
         display_order = 1000
     )]
     pub generate: Option<Generate>,
+
+    /// Settings file, or - for standard input, or none
+    ///
+    /// Lines KAMONLINE_REDIS='redis://127.0.0.1:6379/0', one for each option that is to be set. Without it kamonline reads
+    /// /etc/kamonline.env, when that is there and neither the command line nor the environment names a server (--kamailio,
+    /// --redis). The command line takes precedence over the environment, and the environment over the file.
+    #[arg(long, value_name = "FILE|-|none", display_order = 1000)]
+    pub settings: Option<PathBuf>,
 
     /// A registrar; repeatable
     ///
@@ -280,9 +289,13 @@ pub struct Cli {
     #[arg(help_heading = REPORT, long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value = "auto")]
     pub color: Color,
 
-    /// Lists of several elements that the environment sets, by the names of their options.
+    /// What the environment and the settings file set.
     #[arg(skip)]
-    pub split: Vec<String>,
+    pub sources: Vec<Source>,
+
+    /// About the settings file.
+    #[arg(skip)]
+    pub warnings: Vec<String>,
 }
 
 const KAMAILIO: &str = "Kamailio";
@@ -293,9 +306,10 @@ const REPORT: &str = "The report";
 
 const AFTER_HELP: &str = "\
 Every option but --help, --version and --generate can come from the environment,
-as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL=500. The command line goes
-before it. Flags are 1, true, yes, on or 0, false, no, off (--dry-run=false on
-the command line). Lists are split at every comma.
+as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL=500; or from a settings file,
+/etc/kamonline.env, in such lines. The command line goes before both. Flags are
+1, true, yes, on or 0, false, no, off (--dry-run=false on the command line).
+Lists are split at every comma.
 
 Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
 (--max-removal, --allow-empty, --min-uptime), 4 discrepancy (--dry-run
@@ -328,21 +342,21 @@ impl Generate {
 }
 
 impl Cli {
-    /// Reads the command line and the environment.
+    /// Reads the command line, the environment and the settings file.
     pub fn read(
         args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
         let args = args.into_iter().collect();
-        let (matches, split) = environment::read(&Self::command(), args, environment).map_err(
-            |error| match error {
-                SettingsError::Clap(error) => SettingsError::Clap(discreet(error)),
-                failure => failure,
-            },
-        )?;
+        let read = environment::read(&Self::command(), args, environment, DEFAULT.as_ref());
+        let settings = read.map_err(|error| match error {
+            SettingsError::Clap(error) => SettingsError::Clap(discreet(error)),
+            failure => failure,
+        })?;
         Ok(Self {
-            split,
-            ..Self::from_arg_matches(&matches)?
+            sources: settings.sources,
+            warnings: settings.warnings,
+            ..Self::from_arg_matches(&settings.matches)?
         })
     }
 

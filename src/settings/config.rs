@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use super::cli::Cli;
+use super::environment::Source;
 use crate::failure::Failure;
 use crate::kamailio::Registrar;
 use crate::matching::{ExcludedUsers, Rules, Scope, UserCase};
@@ -15,7 +16,13 @@ use crate::text::without_secrets;
 
 impl Cli {
     /// What the options mean.
-    pub fn config(self) -> Result<Config, Failure> {
+    pub fn config(mut self) -> Result<Config, Failure> {
+        let sources = std::mem::take(&mut self.sources);
+        self.checked()
+            .map_err(|failure| naming_the_source(&sources, failure))
+    }
+
+    fn checked(self) -> Result<Config, Failure> {
         let cli = self;
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
@@ -44,7 +51,7 @@ impl Cli {
             timeout: cli.timeout,
             retries: cli.retries,
         };
-        let mut warnings = Vec::new();
+        let mut warnings = cli.warnings;
         let mut password = |option, file: Option<&Path>| {
             let Some(file) = file else { return Ok(None) };
             let Password { text, warning } = Password::read(option, file)?;
@@ -85,20 +92,6 @@ impl Cli {
             &cli.redis,
             &["rediss://", "valkeys://"],
         )?;
-        // Half a password or half a pattern, when a comma of its own split it.
-        let split = |option: &str, comma: &str, failure: Failure| {
-            if !cli.split.iter().any(|list| list == option) {
-                return failure;
-            }
-            let hint = failure.hint.clone().unwrap_or_default();
-            let variable = option.to_uppercase().replace('-', "_");
-            failure.hint(format!("write a comma that is part of an element as {comma}: KAMONLINE_{variable} is split at every comma; {hint}"))
-        };
-        let split_pattern = |failure: Failure| {
-            let message = failure.to_string();
-            let option = message.split(':').next().unwrap_or_default();
-            split(option.trim_start_matches('-'), "\\x2c", failure)
-        };
         let user_case = match cli.case_sensitive {
             true => UserCase::Counts,
             false => UserCase::Ignored,
@@ -112,7 +105,7 @@ impl Cli {
                 deadlines,
             )
         };
-        let scope = Scope::new(&cli.domain, &cli.exclude_domain).map_err(split_pattern)?;
+        let scope = Scope::new(&cli.domain, &cli.exclude_domain)?;
         if let Some(domain) = &cli.default_domain
             && !scope.contains(domain.as_bytes())
         {
@@ -126,8 +119,7 @@ impl Cli {
                 .kamailio
                 .iter()
                 .map(registrar)
-                .collect::<Result<_, _>>()
-                .map_err(|failure| split("kamailio", "%2C", failure))?,
+                .collect::<Result<_, _>>()?,
             replicated: cli.replicated,
             redis: Servers::new(
                 &cli.redis,
@@ -139,14 +131,12 @@ impl Cli {
                 redis_password.as_deref(),
                 redis_tls,
                 deadlines,
-            )
-            .map_err(|failure| split("redis", "%2C", failure))?,
+            )?,
             rules: Rules {
                 user_case,
                 prefix: cli.prefix.into_bytes(),
                 scope,
-                excluded: ExcludedUsers::new(&cli.exclude_user, user_case)
-                    .map_err(split_pattern)?,
+                excluded: ExcludedUsers::new(&cli.exclude_user, user_case)?,
                 default_domain: cli.default_domain.as_deref().map(domain).transpose()?,
                 tables: cli.table,
             },
@@ -183,6 +173,26 @@ impl Cli {
             warnings,
         })
     }
+}
+
+/// A failure about an option begins with it: where a variable sets that option, the failure names the variable, too.
+fn naming_the_source(sources: &[Source], failure: Failure) -> Failure {
+    let message = failure.to_string();
+    let option = message.split([' ', ':']).next().unwrap_or_default();
+    let is_it = |source: &&Source| option.strip_prefix("--") == Some(&source.option);
+    let Some(source) = sources.iter().find(is_it) else {
+        return failure;
+    };
+    // Half a password or half a pattern, when a comma of its own split it.
+    let comma = match &*source.option {
+        "kamailio" | "redis" => "%2C",
+        _ => "\\x2c",
+    };
+    let failure = match (source.is_split, failure.hint.clone().unwrap_or_default()) {
+        (true, hint) => failure.hint(format!("write a comma that is part of an element as {comma}: {} is split at every comma; {hint}", source.name)),
+        (false, _) => failure,
+    };
+    failure.context(&source.name)
 }
 
 /// In lower case. A pattern, a URL, an AoR or a list would name a set that nobody reads.

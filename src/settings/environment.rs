@@ -1,20 +1,25 @@
-//! Settings from the command line and from the environment, by one rule for every option.
+//! Settings from the command line, the environment and the settings file, by one rule for every option.
 //!
-//! An option is `KAMONLINE_` and its name there, a flag too. The command line goes before the environment, also where the
-//! two conflict. Both are read here as they are written, and clap then checks them as one command line.
+//! A variable is `KAMONLINE_` and the name of its option, a flag too. The command line takes precedence over the environment, and
+//! that over the file, also where two of them conflict. All are read here as they are written, and clap then checks them as one
+//! command line. Words put in front of it would not do: a list would grow, and a conflict would be an error.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::builder::Resettable::Reset;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::setting::{PREFIX, Setting, is_flag, long, variable};
+use super::file::{self, Assignment};
+use super::setting::{PREFIX, Place, Setting, is_flag, long, variable};
 use crate::failure::Failure;
 
 /// It asks for a text, and is no setting.
 const NO_SETTING: &str = "generate";
+/// It names the file.
+const FILE: &str = "settings";
 
 /// Why there are no settings.
 pub enum SettingsError {
@@ -35,60 +40,53 @@ impl From<Failure> for SettingsError {
     }
 }
 
-/// What is set, and the names of the lists that the environment sets to more than one element.
+/// What is set.
+pub struct Settings {
+    pub matches: ArgMatches,
+    pub sources: Vec<Source>,
+    pub warnings: Vec<String>,
+}
+
+/// An option that the environment or the file sets.
+pub struct Source {
+    pub option: String,
+    /// As errors name it.
+    pub name: String,
+    /// A list of several elements.
+    pub is_split: bool,
+}
+
+/// `default` is the settings file when none is named.
 pub fn read(
     command: &Command,
     args: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<(ArgMatches, Vec<String>), SettingsError> {
-    let written = plain(command)
-        .try_get_matches_from(&args)
-        .map_err(|error| as_clap_says_it(command, &args, error))?;
-    let options = || command.get_arguments();
-    let mut settings = Vec::new();
-    for option in options() {
-        let id = option.get_id().as_str();
-        if written.value_source(id) == Some(ValueSource::CommandLine) {
-            let values = written.get_many::<OsString>(id).unwrap_or_default();
-            let values = values.cloned().collect();
-            settings.push(Setting::from_command_line(option, values)?);
+    default: &Path,
+) -> Result<Settings, SettingsError> {
+    let mut settings = from_command_line(command, &args)?;
+    let mut warnings = Vec::new();
+    if settings.iter().all(|setting| is_setting(setting.option)) {
+        let mut set = Vec::new();
+        for (name, value) in environment {
+            let name = name.to_string_lossy();
+            set.extend(from_variable(command, &name, value, Place::Environment)?);
         }
+        let is_handed_over = !set.is_empty();
+        add(command, &mut settings, set);
+        let (assignments, warning) = file_of(&settings, default, is_handed_over)?;
+        warnings.extend(warning);
+        let set = from_file(command, assignments, &mut warnings)?;
+        add(command, &mut settings, set);
     }
-    let asks_for_text = written.contains_id(NO_SETTING);
-    let environment = environment.into_iter().filter(|_| !asks_for_text);
-    let mut from_environment = Vec::new();
-    for (name, value) in environment {
-        let name = name.to_string_lossy().into_owned();
-        let Some(rest) = name.strip_prefix_ignoring_case(PREFIX) else {
-            continue;
-        };
-        let is_it = |option: &&Arg| is_setting(option) && name == variable(option);
-        match options().find(is_it) {
-            Some(option) => {
-                from_environment.push(Setting::from_environment(option, name, value)?);
-            }
-            None if is_of_a_service(&name, &value) => {}
-            None => {
-                let resembled = resembled(command, &rest.to_lowercase().replace('_', "-"));
-                if !resembled.is_empty() {
-                    return Err(misspelt(&name, &resembled).into());
-                }
-            }
-        }
-    }
-    from_environment.retain(|setting| {
-        let overruled = |given: &Setting| {
-            given.option.get_id() == setting.option.get_id()
-                || given.is_on() && conflict(command, given.option, setting.option)
-        };
-        !settings.iter().any(overruled)
+    let by_variable = settings
+        .iter()
+        .filter(|setting| setting.place != Place::CommandLine);
+    let sources = by_variable.map(|setting| Source {
+        option: long(setting.option).to_owned(),
+        name: setting.name(),
+        is_split: setting.values.len() > 1,
     });
-    let is_split = |setting: &&Setting| setting.values.len() > 1;
-    let split = from_environment.iter().filter(is_split);
-    let split = split
-        .map(|setting| long(setting.option).to_owned())
-        .collect();
-    settings.extend(from_environment);
+    let sources = sources.collect();
     let name = args
         .into_iter()
         .next()
@@ -100,7 +98,104 @@ pub fn read(
         .clone()
         .try_get_matches_from(merged)
         .map_err(|error| naming_the_variable(&settings, error))?;
-    Ok((matches, split))
+    Ok(Settings {
+        matches,
+        sources,
+        warnings,
+    })
+}
+
+fn from_command_line<'a>(
+    command: &'a Command,
+    args: &[OsString],
+) -> Result<Vec<Setting<'a>>, SettingsError> {
+    let written = plain(command)
+        .try_get_matches_from(args)
+        .map_err(|error| as_clap_says_it(command, args, error))?;
+    let mut settings = Vec::new();
+    for option in command.get_arguments() {
+        let id = option.get_id().as_str();
+        if written.value_source(id) == Some(ValueSource::CommandLine) {
+            let values = written.get_many::<OsString>(id).unwrap_or_default();
+            let values = values.cloned().collect();
+            settings.push(Setting::from_command_line(option, values)?);
+        }
+    }
+    Ok(settings)
+}
+
+/// None is a variable of others.
+fn from_variable<'a>(
+    command: &'a Command,
+    name: &str,
+    value: OsString,
+    place: Place,
+) -> Result<Option<Setting<'a>>, Failure> {
+    let Some(rest) = name.strip_prefix_ignoring_case(PREFIX) else {
+        return Ok(None);
+    };
+    let mut options = command.get_arguments();
+    if let Some(option) = options.find(|option| is_setting(option) && name == variable(option)) {
+        return Setting::from_variable(option, place, value).map(Some);
+    }
+    let resembled = resembled(command, &rest.to_lowercase().replace('_', "-"));
+    match resembled.is_empty() || is_of_a_service(name, &value) {
+        true => Ok(None),
+        false => Err(misspelt(name, &place, &resembled)),
+    }
+}
+
+/// The file that `--settings` names; or the default one, unless a server is named already: one site's settings are none of
+/// another's.
+fn file_of(
+    settings: &[Setting],
+    default: &Path,
+    is_handed_over: bool,
+) -> Result<(Vec<Assignment>, Option<String>), Failure> {
+    let value = |name| settings.iter().find(|setting| long(setting.option) == name);
+    if let Some(named) = value(FILE) {
+        return Ok((file::named(Path::new(&named.values[0]))?, None));
+    }
+    if value("kamailio").or(value("redis")).is_some() {
+        return Ok((Vec::new(), None));
+    }
+    file::default(default, is_handed_over)
+}
+
+/// Of a name that is set twice the last counts, as for sh.
+fn from_file<'a>(
+    command: &'a Command,
+    assignments: Vec<Assignment>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Setting<'a>>, Failure> {
+    let mut set: Vec<Setting> = Vec::new();
+    for Assignment { line, name, value } in assignments {
+        let place = Place::File(line.clone());
+        match from_variable(command, &name, value.into(), place)? {
+            Some(setting) if long(setting.option) == FILE => {
+                let message = format!("{}: a settings file names no other", setting.name());
+                return Err(Failure::usage(message).hint("remove the line"));
+            }
+            Some(setting) => {
+                set.retain(|earlier| earlier.option.get_id() != setting.option.get_id());
+                set.push(setting);
+            }
+            None => warnings.push(format!("{line}: {name} is no setting of kamonline")),
+        }
+    }
+    Ok(set)
+}
+
+/// What is set already takes precedence, also where the two conflict.
+fn add<'a>(command: &Command, settings: &mut Vec<Setting<'a>>, mut further: Vec<Setting<'a>>) {
+    further.retain(|setting| {
+        let overruled = |given: &Setting| {
+            given.option.get_id() == setting.option.get_id()
+                || given.is_on() && conflict(command, given.option, setting.option)
+        };
+        !settings.iter().any(overruled)
+    });
+    settings.extend(further);
 }
 
 /// The same options, which take anything: a flag may have a value (`--dry-run=false`), and whatever stands there more than
@@ -205,19 +300,20 @@ fn resembled<'a>(command: &'a Command, name: &str) -> Vec<&'a Arg> {
         .collect()
 }
 
-fn misspelt(name: &str, resembled: &[&Arg]) -> Failure {
+fn misspelt(name: &str, place: &Place, resembled: &[&Arg]) -> Failure {
     let names: Vec<_> = resembled.iter().map(|option| variable(option)).collect();
     let names = names.join(" or ");
     let hint = match resembled {
-        [option] if names.starts_with(name) && takes_a_file(option) => format!(
-            "put what it holds into a file, and name that file in {names}; remove {name} from the environment"
-        ),
-        _ => format!("rename it to {names}, or remove it from the environment"),
+        [option] if names.starts_with(name) && takes_a_file(option) => {
+            format!("put what it holds into a file, name that file in {names}, and remove {name}")
+        }
+        _ => format!("rename it to {names}, or remove it"),
     };
+    let name = place.of(name);
     Failure::usage(format!("{name} is no setting of kamonline")).hint(hint)
 }
 
-/// An error about an option that the environment sets names its variable.
+/// An error about an option that a variable sets names that variable.
 fn naming_the_variable(settings: &[Setting], mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(quoted)) = error.get(ContextKind::InvalidArg) else {
         return error;
@@ -226,7 +322,7 @@ fn naming_the_variable(settings: &[Setting], mut error: clap::Error) -> clap::Er
     let is_it = |setting: &&Setting| option.strip_prefix("--") == Some(long(setting.option));
     let set = settings
         .iter()
-        .filter(|setting| setting.variable.is_some())
+        .filter(|setting| setting.place != Place::CommandLine)
         .find(is_it);
     if let Some(setting) = set {
         let named = format!("{} ({option})", setting.name());

@@ -1,10 +1,11 @@
-//! The command line and the environment, checked and made into a run's Config. Nothing below knows an option of clap.
+//! The command line, the environment and the settings file, checked and made into a run's Config. Nothing below knows an option of clap.
 
 mod cli;
 mod config;
 mod environment;
+mod file;
 mod setting;
 
 pub use cli::Cli;
-pub use environment::{SettingsError, read};
+pub use environment::{Settings, SettingsError, read};
 pub use setting::variable;

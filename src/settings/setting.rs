@@ -1,4 +1,4 @@
-//! What one option is set to, whether on the command line or in the environment, and what no value may be.
+//! What one option is set to, wherever that stands, and what no value may be.
 
 use std::ffi::{OsStr, OsString};
 
@@ -11,9 +11,26 @@ pub const PREFIX: &str = "KAMONLINE_";
 /// What an option is set to, and where.
 pub struct Setting<'a> {
     pub option: &'a Arg,
-    /// None is the command line.
-    pub variable: Option<String>,
+    pub place: Place,
     pub values: Vec<OsString>,
+}
+
+#[derive(PartialEq, Eq)]
+pub enum Place {
+    CommandLine,
+    Environment,
+    /// A line of the settings file, as it is told.
+    File(String),
+}
+
+impl Place {
+    /// The variable, as an error names it.
+    pub fn of(&self, variable: &str) -> String {
+        match self {
+            Place::File(line) => format!("{line}: {variable}"),
+            _ => variable.to_owned(),
+        }
+    }
 }
 
 impl<'a> Setting<'a> {
@@ -22,18 +39,15 @@ impl<'a> Setting<'a> {
         if !is_list(option) {
             values.drain(..values.len().saturating_sub(1));
         }
-        Self::checked(option, None, values)
+        Self::checked(option, Place::CommandLine, values)
     }
 
     /// A list is split at every comma; the last one may stand at the end.
-    pub fn from_environment(
-        option: &'a Arg,
-        variable: String,
-        value: OsString,
-    ) -> Result<Self, Failure> {
+    pub fn from_variable(option: &'a Arg, place: Place, value: OsString) -> Result<Self, Failure> {
+        let variable = place.of(&variable(option));
         check_spelling(&variable, &value)?;
         if !is_list(option) || value.is_empty() {
-            return Self::checked(option, Some(variable), vec![value]);
+            return Self::checked(option, place, vec![value]);
         }
         let text = value
             .to_str()
@@ -45,21 +59,17 @@ impl<'a> Setting<'a> {
             return Err(Failure::usage(format!("{variable} has an empty element"))
                 .hint("remove a comma: the list is split at each"));
         }
-        Self::checked(option, Some(variable), parts)
+        Self::checked(option, place, parts)
     }
 
     /// Blanks round an element of a list are nobody's; elsewhere they are a slip that would count.
-    fn checked(
-        option: &'a Arg,
-        variable: Option<String>,
-        mut values: Vec<OsString>,
-    ) -> Result<Self, Failure> {
+    fn checked(option: &'a Arg, place: Place, mut values: Vec<OsString>) -> Result<Self, Failure> {
         if is_list(option) {
             values.iter_mut().for_each(|value| *value = trimmed(value));
         }
         let setting = Self {
             option,
-            variable,
+            place,
             values,
         };
         let name = setting.name();
@@ -88,9 +98,12 @@ impl<'a> Setting<'a> {
         Ok(setting)
     }
 
+    /// As an error names it.
     pub fn name(&self) -> String {
-        let on_command_line = || format!("--{}", long(self.option));
-        self.variable.clone().unwrap_or_else(on_command_line)
+        match &self.place {
+            Place::CommandLine => format!("--{}", long(self.option)),
+            place => place.of(&variable(self.option)),
+        }
     }
 
     /// A flag that is off is as good as one that is not set.

@@ -14,6 +14,8 @@ pub fn kamonline_command(args: &[&str]) -> Command {
     command.args(args).env_clear().stdin(Stdio::null());
     // A Kamailio of the lab has always just started.
     command.env("KAMONLINE_MIN_UPTIME", "0s");
+    // What this machine's own board needs is none of the lab's.
+    command.env("KAMONLINE_SETTINGS", "none");
     command
 }
 

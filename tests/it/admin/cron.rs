@@ -76,7 +76,10 @@ fn the_example_puts_a_set_right() {
             "\n* * * * * nobody ".to_owned(),
         ),
         ("/etc/kamonline.env", settings.display().to_string()),
-        ("\nPATH=", format!("\nPATH={here}:")),
+        (
+            "\nPATH=",
+            format!("\nKAMONLINE_SETTINGS={}\nPATH={here}:", settings.display()),
+        ),
     ] {
         assert!(
             crontab.contains(as_it_stands),

@@ -1,18 +1,19 @@
 //! Every option can come from the environment, for cron, systemd and containers, and none of them can bite.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
 use kamonline::settings::{self, Cli, SettingsError, variable};
 
 use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, Run, kamonline_env};
 
-/// All that there are, but the one that is no setting.
+/// All that there are, but the one that is no setting, and the one that names the file of settings: settings_file.rs.
 fn options() -> Vec<Arg> {
     let command = Cli::command();
     let options = command
         .get_arguments()
-        .filter(|option| option.get_id() != "generate");
+        .filter(|option| !["generate", "settings"].contains(&option.get_id().as_str()));
     options.cloned().collect()
 }
 
@@ -31,8 +32,9 @@ fn long(option: &Arg) -> String {
 fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<ArgMatches, String> {
     let args = ["kamonline"].iter().chain(args).map(Into::into).collect();
     let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
-    let read = settings::read(&Cli::command(), args, environment.iter().map(pair));
-    read.map(|(matches, _)| matches)
+    let none = Path::new("/nowhere");
+    let read = settings::read(&Cli::command(), args, environment.iter().map(pair), none);
+    read.map(|settings| settings.matches)
         .map_err(|unread| match unread {
             SettingsError::Clap(error) => error.to_string(),
             SettingsError::Failure(failure) => {
@@ -197,7 +199,7 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
     for server in ["REDIS", "KAMAILIO"] {
         let name = format!("KAMONLINE_{server}_PASSWORD");
         let wrong = read(&[], &[(&name, "s3cret")]).unwrap_err();
-        let hint = format!("name that file in {name}_FILE; remove {name} from");
+        let hint = format!("name that file in {name}_FILE, and remove {name}");
         assert!(wrong.contains(&hint) && !wrong.contains("s3c"), "{wrong}");
     }
     for (name, value) in [

@@ -6,4 +6,5 @@ mod generate;
 mod image;
 mod package;
 mod release;
+mod settings_file;
 mod systemd;

@@ -50,7 +50,7 @@ fn type_block(words: &str) -> Run {
 
 /// A lab whose board is wrong, with README's ACL line; and README's settings for it, which only root can read.
 fn drifted(settings: &str) -> Lab {
-    // Without its quotes a shell takes half of it for a variable.
+    // What sh would expand.
     let password = |text: String| text.replace("PASSWORD", "se$cret");
     let acl = password(readme_block("", "user kamonline"));
     let redis = Redis::with(RedisOptions {
@@ -132,7 +132,7 @@ fn what_readme_types_works_as_it_stands() {
     let written = format!("test -s {METRICS}/kamonline.prom && rm {METRICS}/kamonline.prom");
 
     // The look before an upgrade.
-    let look = type_block("kamonline --dry-run'").stdout;
+    let look = type_block("sudo kamonline --dry-run").stdout;
     assert!(look.contains("1 stale user to remove"), "{look}");
     machine(&written).expect(0);
 
@@ -229,17 +229,40 @@ fn timer_cron_and_hand_do_not_overlap() {
 
 #[test]
 #[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
-fn timer_and_cron_read_the_settings_as_a_shell_does() {
+fn timer_cron_and_hand_read_the_same_settings() {
     let lab = drifted("export KAMONLINE_KEEP_STALE=1\n");
     machine(&format!("systemctl start {SERVICE}")).expect(0);
     assert_eq!(lab.board(), ["100", "101", "102"]);
 
-    // Without quotes it is a command, and no setting: nothing runs without the setting.
+    // For sh this sets one user, and runs a command: nothing runs without the setting.
     let lab = drifted("KAMONLINE_EXCLUDE_USER=101 103\n");
     let account = Account::new();
     machine(&format!("systemctl start {SERVICE}")).expect(1);
-    assert_eq!(account.cron().code, 127);
+    let journal = machine(&format!(
+        "journalctl --sync; journalctl -u {SERVICE} -o cat"
+    ));
+    let told = "KAMONLINE_EXCLUDE_USER: sh would run what follows the blank";
+    assert!(journal.stdout.contains(told), "{}", journal.stdout);
+    for run in [account.cron(), machine("kamonline --dry-run")] {
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
     assert_eq!(lab.board(), ["100", "101"]);
+}
+
+/// In words, and not as a step of systemd's that failed.
+#[test]
+#[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
+fn without_the_settings_the_service_does_not_start() {
+    machine("mv /etc/kamonline.env /run/kept 2>/dev/null; true");
+    let run = machine(&format!("systemctl start {SERVICE}"));
+    let state = machine(&format!("systemctl status {SERVICE}")).stdout;
+    machine("mv /run/kept /etc/kamonline.env 2>/dev/null; true");
+    assert_ne!(run.code, 0);
+    assert!(
+        state.contains("AssertPathExists=/etc/kamonline.env was not met"),
+        "{state}"
+    );
 }
 
 #[test]
