@@ -69,6 +69,14 @@ impl Lab {
         lab
     }
 
+    /// Settings for its two servers, which have just started, and these lines.
+    pub fn settings_file(&self, further: &str) -> String {
+        let (kamailio, redis) = (self.kamailio.rpc_url(), self.redis.url());
+        format!(
+            "KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\nKAMONLINE_SETTLE='0s'\nKAMONLINE_MIN_UPTIME='0s'\n{further}"
+        )
+    }
+
     /// The AoR is written as a phone sends it after `sip:`: `a%20b@abc.voip.ca`.
     pub fn register(&self, aor: &str) {
         self.kamailio.register(aor);

@@ -7,4 +7,5 @@ mod image;
 mod package;
 mod release;
 mod settings_file;
+mod settings_of_the_machine;
 mod systemd;

@@ -1,11 +1,10 @@
-//! The settings file: by hand as by cron and systemd, and the lines of older versions beside it.
+//! The settings file: when it is read, what it may say, and what is told of it.
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use clap::CommandFactory;
 use kamonline::settings::{self, Cli, Settings, SettingsError};
@@ -137,19 +136,10 @@ fn an_error_names_the_file_and_the_line() {
     }
 }
 
-/// A drifted board, and its settings file.
-fn site(settings: &str) -> (Lab, String) {
-    let lab = Lab::drifted();
-    let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
-    let text = format!(
-        "KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\nKAMONLINE_SETTLE='0s'\nKAMONLINE_MIN_UPTIME='0s'\n{settings}"
-    );
-    (lab, text)
-}
-
 #[test]
 fn a_file_that_is_named_or_comes_on_standard_input_puts_a_board_right() {
-    let (lab, text) = site("TZ='UTC'\nKAMONLINE_ADD_MISSING=1\n");
+    let lab = Lab::drifted();
+    let text = lab.settings_file("TZ='UTC'\nKAMONLINE_ADD_MISSING=1\n");
     let dir = temp_dir();
     let file = dir.path().join("kamonline.env");
     fs::write(&file, &text).unwrap();
@@ -219,104 +209,4 @@ fn what_a_file_sets_wrongly_is_told_with_its_line_when_the_run_begins() {
             run.stderr
         );
     }
-}
-
-/// Runs a shell's command where /etc/kamonline.env is this text with this mode, and nowhere else. `$kamonline` is the program.
-fn with_file_of_the_machine(text: &str, mode: u32, command: &str) -> Run {
-    let dir = temp_dir();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let (program, file) = (
-        dir.path().join("kamonline"),
-        dir.path().join("kamonline.env"),
-    );
-    fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
-    // Another /etc, for the file need not be there on this machine. The mounts are this process's own.
-    let script = "cp -a /etc \"$0/etc\" && cp -p \"$0/kamonline.env\" \"$0/etc/\" && mount --bind \"$0/etc\" /etc && exec sh -c \"$1\"";
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", script])
-        .arg(dir.path())
-        .arg(command)
-        .env_clear()
-        .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    output.into()
-}
-
-#[test]
-fn by_hand_and_by_cron_the_file_of_the_machine_is_read_and_who_may_not_is_told() {
-    let (lab, text) = site("");
-    let as_nobody =
-        |command: &str| format!("setpriv --reuid=65534 --regid=65534 --clear-groups {command}");
-    let by_hand = with_file_of_the_machine(&text, 0o600, "kamonline --dry-run").expect(0);
-    assert!(by_hand.stdout.contains("  - 101"), "{}", by_hand.stdout);
-
-    let run = with_file_of_the_machine(&text, 0o600, &as_nobody("kamonline --dry-run")).expect(2);
-    for part in [
-        "/etc/kamonline.env: Permission denied",
-        "hint: run it as root, sudo kamonline",
-    ] {
-        assert!(run.stderr.contains(part), "{}", run.stderr);
-    }
-    let run = with_file_of_the_machine("KAMONLINE_REDIS=$x", 0o600, "kamonline").expect(2);
-    assert!(
-        run.stderr
-            .starts_with("kamonline: error: /etc/kamonline.env, line 1: "),
-        "{}",
-        run.stderr
-    );
-    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100", "101"]);
-}
-
-/// As they stand in crontab.example, README.md and the units of older versions.
-#[test]
-fn the_lines_of_older_versions_go_on_working() {
-    let cron = [
-        "set -a; . /etc/kamonline.env; flock -n /etc/kamonline.env kamonline --quiet --add-missing",
-        "set -ae; . /etc/kamonline.env; flock -n /etc/kamonline.env kamonline --quiet --add-missing",
-    ];
-    let unit = "exec setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -aec 'flock -n 0 || exit 75; \
-                eval \"$(cat)\"; exec kamonline --quiet --add-missing' </etc/kamonline.env";
-    let first_unit = "set -a; . /etc/kamonline.env; exec setpriv --reuid=65534 --regid=65534 --clear-groups \
-                      kamonline --quiet --add-missing";
-    for line in [cron[0], cron[1], unit, first_unit] {
-        // Only sh makes sense of this one.
-        let (lab, text) = site("COMMENT=\"$(id -un)\"; export COMMENT\n");
-        let run = with_file_of_the_machine(&text, 0o600, line).expect(0);
-        assert_eq!(run.stderr, "", "{line}");
-        assert_eq!(
-            lab.redis.members("ONLINE:abc.voip.ca"),
-            ["100", "102"],
-            "{line}"
-        );
-    }
-    // Without a server in it, an account that may not read it goes by what it was handed.
-    for line in [unit, first_unit] {
-        let run =
-            with_file_of_the_machine("KAMONLINE_CHECKED_KEY='ONLINE:x'\n", 0o600, line).expect(2);
-        assert!(
-            run.stderr.contains("--checked-key ONLINE:x"),
-            "{}",
-            run.stderr
-        );
-    }
-}
-
-#[test]
-fn a_look_on_a_terminal_writes_no_metrics() {
-    let (_lab, text) = site("");
-    let dir = temp_dir();
-    let metrics = dir.path().join("kamonline.prom");
-    let text = format!("{text}KAMONLINE_METRICS_FILE='{}'\n", metrics.display());
-    let run = |command: &str| with_file_of_the_machine(&text, 0o600, command).expect(0);
-    run("script -qec 'kamonline --dry-run' /dev/null");
-    assert!(!metrics.exists());
-    run("kamonline --dry-run");
-    assert!(metrics.exists());
-    fs::remove_file(&metrics).unwrap();
-    run("script -qec 'kamonline' /dev/null");
-    assert!(metrics.exists());
 }

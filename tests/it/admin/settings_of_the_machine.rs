@@ -1,0 +1,149 @@
+//! /etc/kamonline.env, in an /etc of its own: by hand as by cron and systemd, and under the lines of older versions.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::lab::{Lab, Run, temp_dir};
+
+/// Runs a shell's command where /etc/kamonline.env is this text with this mode, and nowhere else. `$kamonline` is the program.
+fn with_file_of_the_machine(text: &str, mode: u32, command: &str) -> Run {
+    let dir = temp_dir();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let (program, file) = (
+        dir.path().join("kamonline"),
+        dir.path().join("kamonline.env"),
+    );
+    fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    // Another /etc, for the file need not be there on this machine. The mounts are this process's own.
+    let script = "cp -a /etc \"$0/etc\" && cp -p \"$0/kamonline.env\" \"$0/etc/\" && mount --bind \"$0/etc\" /etc && exec sh -c \"$1\"";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script])
+        .arg(dir.path())
+        .arg(command)
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    output.into()
+}
+
+#[test]
+#[ignore = "needs root: tests/admin"]
+fn by_hand_and_by_cron_the_file_of_the_machine_is_read_and_who_may_not_is_told() {
+    let lab = Lab::drifted();
+    let text = lab.settings_file("");
+    let as_nobody =
+        |command: &str| format!("setpriv --reuid=65534 --regid=65534 --clear-groups {command}");
+    let by_hand = with_file_of_the_machine(&text, 0o600, "kamonline --dry-run").expect(0);
+    assert!(by_hand.stdout.contains("  - 101"), "{}", by_hand.stdout);
+
+    let run = with_file_of_the_machine(&text, 0o600, &as_nobody("kamonline --dry-run")).expect(2);
+    for part in [
+        "/etc/kamonline.env: Permission denied",
+        "hint: run it as root, sudo kamonline",
+    ] {
+        assert!(run.stderr.contains(part), "{}", run.stderr);
+    }
+    let run = with_file_of_the_machine("KAMONLINE_REDIS=$x", 0o600, "kamonline").expect(2);
+    assert!(
+        run.stderr
+            .starts_with("kamonline: error: /etc/kamonline.env, line 1: "),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100", "101"]);
+}
+
+/// An account that may read the file, and one to which systemd hands it.
+#[test]
+#[ignore = "needs root: tests/admin"]
+fn the_cron_line_and_the_unit_put_a_board_right() {
+    let line_of = |text: &str, begins: &str| {
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(begins));
+        lines.next().unwrap().to_owned()
+    };
+    let cron = include_str!("../../../crontab.example");
+    let cron = line_of(cron, "*/10 * * * * kamonline ");
+    let unit = include_str!("../../../contrib/systemd/kamonline.service");
+    let unit = format!(
+        "exec setpriv --reuid=65534 --regid=65534 --clear-groups {} </etc/kamonline.env",
+        line_of(unit, "ExecStart=")
+    );
+    for line in [&cron, &unit] {
+        let lab = Lab::drifted();
+        let text = lab.settings_file("KAMONLINE_EXCLUDE_USER='$x.*'\n");
+        let run = with_file_of_the_machine(&text, 0o600, line).expect(0);
+        assert_eq!(run.stderr, "", "{line}");
+        assert_eq!(
+            lab.redis.members("ONLINE:abc.voip.ca"),
+            ["100", "102"],
+            "{line}"
+        );
+        let wrong = with_file_of_the_machine("KAMONLINE_REDIS=$x", 0o600, line).expect(2);
+        assert!(
+            wrong
+                .stderr
+                .contains(", line 1: KAMONLINE_REDIS: sh would expand"),
+            "{}",
+            wrong.stderr
+        );
+    }
+}
+
+/// As they stand in crontab.example, README.md and the units of older versions.
+#[test]
+#[ignore = "needs root: tests/admin"]
+fn the_lines_of_older_versions_go_on_working() {
+    let cron = [
+        "set -a; . /etc/kamonline.env; flock -n /etc/kamonline.env kamonline --quiet --add-missing",
+        "set -ae; . /etc/kamonline.env; flock -n /etc/kamonline.env kamonline --quiet --add-missing",
+    ];
+    let unit = "exec setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -aec 'flock -n 0 || exit 75; \
+                eval \"$(cat)\"; exec kamonline --quiet --add-missing' </etc/kamonline.env";
+    let first_unit = "set -a; . /etc/kamonline.env; exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+                      kamonline --quiet --add-missing";
+    for line in [cron[0], cron[1], unit, first_unit] {
+        // Only sh makes sense of this one.
+        let lab = Lab::drifted();
+        let text = lab.settings_file("COMMENT=\"$(id -un)\"; export COMMENT\n");
+        let run = with_file_of_the_machine(&text, 0o600, line).expect(0);
+        assert_eq!(run.stderr, "", "{line}");
+        assert_eq!(
+            lab.redis.members("ONLINE:abc.voip.ca"),
+            ["100", "102"],
+            "{line}"
+        );
+    }
+    // Without a server in it, an account that may not read it goes by what it was handed.
+    for line in [unit, first_unit] {
+        let run =
+            with_file_of_the_machine("KAMONLINE_CHECKED_KEY='ONLINE:x'\n", 0o600, line).expect(2);
+        assert!(
+            run.stderr.contains("--checked-key ONLINE:x"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs root: tests/admin"]
+fn a_look_on_a_terminal_writes_no_metrics() {
+    let lab = Lab::drifted();
+    let text = lab.settings_file("");
+    let dir = temp_dir();
+    let metrics = dir.path().join("kamonline.prom");
+    let text = format!("{text}KAMONLINE_METRICS_FILE='{}'\n", metrics.display());
+    let run = |command: &str| with_file_of_the_machine(&text, 0o600, command).expect(0);
+    run("script -qec 'kamonline --dry-run' /dev/null");
+    assert!(!metrics.exists());
+    run("kamonline --dry-run");
+    assert!(metrics.exists());
+    fs::remove_file(&metrics).unwrap();
+    run("script -qec 'kamonline' /dev/null");
+    assert!(metrics.exists());
+}
