@@ -20,7 +20,7 @@ const PAIRS: [Pair; 4] = [
     (["INT", "TERM"], &[130, 143]),
 ];
 const ALL_BACK: &str = "everyone who was removed is back: 60 users";
-const GOES_ON: &str = "only SIGKILL ends it";
+const GOES_ON: &str = "SIGKILL would leave them off the board";
 
 fn start(kamailio: &HttpStub, redis: &RedisProxy, further: &str) -> Child {
     let (kamailio, redis) = (kamailio.url(), redis.url());
