@@ -3,7 +3,7 @@
 //! nobody who is gone is left there. The same without the second look loses users, or this test could not fail.
 //!
 //! `cargo test --release --test churn -- 5000 120 300`: 5,000 users for 120 seconds, of whom some 300 a second register,
-//! refresh or leave. So many come back at once that most runs take their removals back. Without numbers: a short one, in
+//! refresh or leave. So many come back at once that many runs are refused, or take their removals back. Without numbers: a short one, in
 //! which most are kept.
 
 #[path = "../lab/mod.rs"]
@@ -89,7 +89,7 @@ fn churn(fragment: Fragment, look: Look, users: usize, time: Duration, turns: us
         Look::Twice => {
             assert_eq!(lost, 0, "{fragment:?}: online, and not on the board");
             assert!(
-                runs.restored > 0 || runs.rolled_back > 0,
+                runs.restored > 0 || runs.rolled_back > 0 || runs.refused > 0,
                 "nobody came back"
             );
         }
@@ -128,13 +128,14 @@ fn told(
     format!(
         "churn, {fragment:?}, looks {look:?}: {users} users, {turns:.0} turns a second for {time:?}: {registered} came, \
          {refreshed} refreshed, {unregistered} unregistered, {died} died, {cut_off} were cut off; {} runs, {AT_ONCE} at \
-         once, each dump {LATE:?} late: {} removed, {} restored, {} put back by {} runs that could not confirm it ({} \
-         still filling); in the end {} are online, lost: {lost}",
+         once, each dump {LATE:?} late: {} removed, {} restored, {} put back by {} runs that could not confirm it, {} \
+         runs refused ({} still filling); in the end {} are online, lost: {lost}",
         runs.count,
         runs.removed,
         runs.restored,
         runs.rolled_back,
         runs.unconfirmed,
+        runs.refused,
         runs.filling,
         online.len()
     )
@@ -146,7 +147,8 @@ struct Runs {
     removed: u64,
     restored: u64,
     rolled_back: u64,
-    /// Runs that put everyone back, and those of them that took the registrar for filling.
+    /// Runs that removed nobody after all, or put everyone back; and those of them that took the registrar for filling.
+    refused: usize,
     unconfirmed: usize,
     filling: usize,
 }
@@ -157,6 +159,7 @@ impl Runs {
         self.removed += other.removed;
         self.restored += other.restored;
         self.rolled_back += other.rolled_back;
+        self.refused += other.refused;
         self.unconfirmed += other.unconfirmed;
         self.filling += other.filling;
     }
@@ -173,14 +176,20 @@ fn run_until(over: &AtomicBool, lab: &Lab, look: Look) -> Runs {
         }
         let run = run(lab, &proxy.url(), &args);
         let unconfirmed = run.stderr.contains("everyone who was removed is back");
+        let refused = run.stderr.contains("error: second look: ");
         let filling = run.stderr.contains("is still filling");
-        let totals = &run.expect(unconfirmed.into()).json()["totals"];
+        let code = match (refused, unconfirmed) {
+            (true, _) => 3,
+            (false, unconfirmed) => unconfirmed.into(),
+        };
+        let totals = &run.expect(code).json()["totals"];
         let total = |name: &str| totals[name].as_u64().unwrap();
         runs.add(Runs {
             count: 1,
             removed: total("removed"),
             restored: total("restored"),
             rolled_back: total("rolled_back"),
+            refused: refused.into(),
             unconfirmed: unconfirmed.into(),
             filling: filling.into(),
         });
