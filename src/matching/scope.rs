@@ -33,6 +33,17 @@ impl Rules {
         let own = self.default_domain.as_ref();
         own.is_some_and(|own| !own.eq_ignore_ascii_case(domain))
     }
+
+    /// The patterns that have matched nothing in this run, with their option.
+    pub fn unmatched(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [&self.scope.only, &self.scope.except, &self.excluded.0]
+            .into_iter()
+            .flat_map(|patterns| {
+                patterns
+                    .unmatched()
+                    .map(|pattern| (patterns.option, pattern))
+            })
+    }
 }
 
 /// Domains out of scope are never read, so never stale, and never written.
@@ -67,19 +78,6 @@ impl ExcludedUsers {
     /// Whether a member is one of them, as it is or %-unescaped; or a user, since whom a run adds is a member of the next.
     pub fn contains(&self, name: &[u8]) -> bool {
         self.0.contain(name) || unescaped(name).is_some_and(|plain| self.0.contain(&plain))
-    }
-}
-
-impl Rules {
-    /// The patterns that have matched nothing in this run, with their option.
-    pub fn unmatched(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [&self.scope.only, &self.scope.except, &self.excluded.0]
-            .into_iter()
-            .flat_map(|patterns| {
-                patterns
-                    .unmatched()
-                    .map(|pattern| (patterns.option, pattern))
-            })
     }
 }
 

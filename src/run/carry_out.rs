@@ -64,8 +64,8 @@ impl Carrier<'_, '_> {
             .store
             .write(Verb::Remove, &by_key(self.plan, stale), &may_go_on);
         let gone = removal.with(&[Fate::Done, Fate::Unconfirmed]);
-        let mut unconfirmed = removal.unanswered.clone();
-        unconfirmed.sort_unstable();
+        let mut unanswered = removal.unanswered.clone();
+        unanswered.sort_unstable();
         self.outcome.removed = removal.with(&[Fate::Done]);
         let unfinished = self.unfinished(removal, "removed");
         if gone.is_empty() {
@@ -75,8 +75,8 @@ impl Carrier<'_, '_> {
         let looked = self.last_look(&gone, second);
         self.progress.wait_for("Redis");
         let put_back = match looked {
-            Ok(returned) => self.restore(&returned, &unconfirmed),
-            Err(doubt) => Err(self.roll_back(&gone, &unconfirmed, doubt)),
+            Ok(returned) => self.restore(&returned, &unanswered),
+            Err(doubt) => Err(self.roll_back(&gone, &unanswered, doubt)),
         };
         match (unfinished, put_back) {
             (unfinished, Ok(())) => unfinished,
@@ -122,8 +122,8 @@ impl Carrier<'_, '_> {
     }
 
     /// Puts those back who are registered again.
-    fn restore(&mut self, returned: &[MemberId], unconfirmed: &[MemberId]) -> Result<(), Failure> {
-        let (back, why) = self.put_back(returned, unconfirmed);
+    fn restore(&mut self, returned: &[MemberId], unanswered: &[MemberId]) -> Result<(), Failure> {
+        let (back, why) = self.put_back(returned, unanswered);
         self.outcome.restored = back;
         match self.off() {
             None => Ok(()),
@@ -135,13 +135,8 @@ impl Carrier<'_, '_> {
     }
 
     /// Puts everyone back, since nobody can tell who of them is registered.
-    fn roll_back(
-        &mut self,
-        gone: &[MemberId],
-        unconfirmed: &[MemberId],
-        doubt: Failure,
-    ) -> Failure {
-        let (back, why) = self.put_back(gone, unconfirmed);
+    fn roll_back(&mut self, gone: &[MemberId], unanswered: &[MemberId], doubt: Failure) -> Failure {
+        let (back, why) = self.put_back(gone, unanswered);
         let are_back = match back.len() == gone.len() {
             true => format!(
                 "everyone who was removed is back: {}",
@@ -174,12 +169,12 @@ impl Carrier<'_, '_> {
     fn put_back(
         &mut self,
         members: &[MemberId],
-        unconfirmed: &[MemberId],
+        unanswered: &[MemberId],
     ) -> (Vec<MemberId>, Option<Failure>) {
         let written = self.store.put_back(&by_key(self.plan, members));
         let off = written.fates.iter().filter_map(|(member, fate)| {
             let is_certain = *fate != Fate::Done;
-            let is_off = is_certain || unconfirmed.binary_search(member).is_ok();
+            let is_off = is_certain || unanswered.binary_search(member).is_ok();
             is_off.then_some(Off {
                 member: *member,
                 is_certain,

@@ -26,7 +26,7 @@ pub struct Config {
     pub stale: StaleUsers,
     /// What is done about users who are in no set.
     pub missing: MissingUsers,
-    /// How long after the last removal the registrars are asked again.
+    /// The wait before the second look, and before the last one.
     pub settle: Duration,
     /// The key in Redis that tells when a run last left the sets right.
     pub checked_key: Option<String>,

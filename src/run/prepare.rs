@@ -28,10 +28,8 @@ pub fn prepare(
 ) -> Result<(Arc<Plan>, Changes), Failure> {
     let prepared = plan(config, store, progress, outcome).and_then(|(plan, changes)| {
         let changes = match changes {
-            Changes::All { stale, .. } => {
-                confirm(config, store, stop, progress, outcome, &plan, stale)?
-            }
-            others => others,
+            Some(changes) => changes,
+            None => confirm(config, store, stop, progress, outcome, &plan)?,
         };
         if !matches!(changes, Changes::Nothing) {
             stop.begin_writing()?;
@@ -41,13 +39,14 @@ pub fn prepare(
     prepared.map_err(Failure::nothing_changed)
 }
 
-/// The plan of one look, as far as the guard lets it through.
+/// The plan of one look, as far as the guard lets it through, and what it may change. None: it removes somebody, which
+/// the second look must confirm.
 fn plan(
     config: &Config,
     store: &mut Store,
     progress: &Progress,
     outcome: &mut Outcome,
-) -> Result<(Arc<Plan>, Changes), Failure> {
+) -> Result<(Arc<Plan>, Option<Changes>), Failure> {
     progress.wait_for("Redis");
     let sets = store.read(&config.rules)?;
 
@@ -85,12 +84,9 @@ fn plan(
         }
         (None, Err(refusal)) => return Err(refusal),
         (Some(silent), Ok(())) if config.mode != Mode::Apply => return Err(silent),
-        (None, Ok(())) if config.mode != Mode::Apply => Changes::Nothing,
-        (None, Ok(())) if removes => Changes::All {
-            stale: plan.stale(),
-            second: Vec::new(),
-        },
-        (silent, Ok(())) => Changes::Additions(silent),
+        (None, Ok(())) if config.mode != Mode::Apply => Some(Changes::Nothing),
+        (None, Ok(())) if removes => None,
+        (silent, Ok(())) => Some(Changes::Additions(silent)),
     };
     Ok((plan, changes))
 }
@@ -115,8 +111,8 @@ fn confirm(
     progress: &Progress,
     outcome: &mut Outcome,
     plan: &Plan,
-    stale: Vec<MemberId>,
 ) -> Result<Changes, Failure> {
+    let stale = plan.stale();
     progress.wait_for("the second look");
     stop.sleep(config.settle);
     stop.check()?;

@@ -1,6 +1,8 @@
 //! A board that only kamonline can mend: its Redis hears of no registration.
 
-use crate::lab::{Kamailio, KamailioOptions, Phone, Proxy, Redis, Run, kamonline};
+use std::sync::{Arc, Mutex};
+
+use crate::lab::{Kamailio, KamailioOptions, Phone, Proxy, Redis, Run, kamonline, until};
 
 pub const KEY: &str = "ONLINE:abc.voip.ca";
 /// Of the dumps, from 1.
@@ -46,4 +48,25 @@ impl Flood {
         (300..311).for_each(|user| self.0.unregister(&format!("{user}@xyz.voip.ca")));
         (200..211).for_each(|user| self.0.register(&format!("{user}@abc.voip.ca")));
     }
+}
+
+/// A proxy that restarts Kamailio before a look, and, where they come back, registers 100 again. The first look is at a
+/// Kamailio that has been up for a second.
+pub fn restarted_before(look: usize, comes_back: bool) -> (Proxy, Redis, Arc<Mutex<Kamailio>>) {
+    let (kamailio, redis) = deaf();
+    let (url, phone) = (kamailio.rpc_url(), kamailio.phone());
+    until("it is up for a second", || {
+        let args = ["--min-uptime=1s", "--dry-run", "--redis", &redis.url()];
+        kamonline(&[&args[..], &["--kamailio", &url]].concat()).code == 0
+    });
+    redis.reset_stats();
+    let kamailio = Arc::new(Mutex::new(kamailio));
+    let restarted = kamailio.clone();
+    let proxy = Proxy::before(&kamailio.lock().unwrap(), look, move || {
+        restarted.lock().unwrap().restart();
+        if comes_back {
+            phone.register("100@abc.voip.ca");
+        }
+    });
+    (proxy, redis, kamailio)
 }

@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::deaf::{Flood, KEY, LAST_LOOK, deaf, load, run};
-use crate::lab::{
-    Fault, HttpStub, Kamailio, Proxy, Redis, RedisProxy, Rule, Run, kamonline, until,
-};
+use super::deaf::{Flood, KEY, LAST_LOOK, deaf, load, restarted_before, run};
+use crate::lab::{Fault, HttpStub, Kamailio, Proxy, Redis, RedisProxy, Rule, Run, kamonline};
 
 #[test]
 fn who_registers_between_the_removal_and_the_last_look_is_back() {
@@ -150,21 +148,7 @@ fn a_registrar_that_is_still_filling_is_not_believed() {
 #[test]
 fn a_registrar_that_was_restarted_after_the_removal_is_not_believed() {
     for comes_back in [false, true] {
-        let (kamailio, redis) = deaf();
-        let (url, phone) = (kamailio.rpc_url(), kamailio.phone());
-        until("it is up for a second", || {
-            let args = ["--min-uptime=1s", "--dry-run", "--redis", &redis.url()];
-            kamonline(&[&args[..], &["--kamailio", &url]].concat()).code == 0
-        });
-        redis.reset_stats();
-        let kamailio = Arc::new(Mutex::new(kamailio));
-        let restarted = kamailio.clone();
-        let proxy = Proxy::before(&kamailio.lock().unwrap(), LAST_LOOK, move || {
-            restarted.lock().unwrap().restart();
-            if comes_back {
-                phone.register("100@abc.voip.ca");
-            }
-        });
+        let (proxy, redis, _kamailio) = restarted_before(LAST_LOOK, comes_back);
         let why = "was restarted, or another machine answers there: up since ";
         rolled_back(run(&proxy, &redis, &["--min-uptime=1s"]), &redis, 2, why);
     }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::deaf::{Flood, KEY, LAST_LOOK, SECOND_LOOK, deaf, load, run};
+use super::deaf::{Flood, KEY, LAST_LOOK, SECOND_LOOK, deaf, load, restarted_before, run};
 use crate::lab::{
-    HttpStub, Kamailio, KamailioOptions, Lab, Proxy, Redis, RedisOptions, Run, kamonline, until,
+    HttpStub, Kamailio, KamailioOptions, Lab, Proxy, Redis, RedisOptions, Run, kamonline,
 };
 
 /// Nobody was removed or added, nor even the members shown to be writable.
@@ -136,22 +136,8 @@ fn a_registrar_that_is_still_filling_is_not_believed() {
 #[test]
 fn a_registrar_that_was_restarted_before_the_second_look_is_not_believed() {
     for comes_back in [false, true] {
-        let (kamailio, redis) = deaf();
-        let (url, phone) = (kamailio.rpc_url(), kamailio.phone());
-        until("it is up for a second", || {
-            let args = ["--min-uptime=1s", "--dry-run", "--redis", &redis.url()];
-            kamonline(&[&args[..], &["--kamailio", &url]].concat()).code == 0
-        });
+        let (proxy, redis, _kamailio) = restarted_before(SECOND_LOOK, comes_back);
         let before = redis.members(KEY);
-        redis.reset_stats();
-        let kamailio = Arc::new(Mutex::new(kamailio));
-        let restarted = kamailio.clone();
-        let proxy = Proxy::before(&kamailio.lock().unwrap(), SECOND_LOOK, move || {
-            restarted.lock().unwrap().restart();
-            if comes_back {
-                phone.register("100@abc.voip.ca");
-            }
-        });
         let why = "was restarted, or another machine answers there: up since ";
         let run = run(&proxy, &redis, &["--min-uptime=1s"]);
         unchanged(
