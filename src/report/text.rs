@@ -116,7 +116,7 @@ fn entry(
     }
     let why = |why: &'static str| move |member| (member, why);
     let returned = outcome.returned_of(entry);
-    let returned = returned.map(why("not removed: registered at the second look"));
+    let returned = returned.map(why("not removed: registered when Kamailio was asked again"));
     let restored = outcome.restored_of(entry);
     let restored = restored.map(why("restored: registered while they were being removed"));
     let rolled_back = outcome.rolled_back_of(entry).map(why("put back"));

@@ -96,8 +96,8 @@ impl Carrier<'_, '_> {
         self.stop.sleep(self.config.settle.max(SADD_BEFORE_SAVE));
         self.stop.check()?;
         let (tell, looked) = channel();
-        let (config, plan, members) = (self.config.clone(), self.plan.clone(), gone.to_vec());
-        thread::spawn(move || tell.send(look::again(&config, &plan.sets, &members)));
+        let (config, plan) = (self.config.clone(), self.plan.clone());
+        thread::spawn(move || tell.send(look::again(&config, &plan.sets, &plan.stale())));
         let last = loop {
             self.stop.check()?;
             match looked.recv_timeout(HEED_EVERY) {
@@ -106,7 +106,9 @@ impl Carrier<'_, '_> {
                 Err(RecvTimeoutError::Disconnected) => unreachable!("a panic ends the process"),
             }
         };
-        let (last, returned) = last.map_err(|failure| failure.context("last look"))?;
+        let (last, online) = last.map_err(|failure| failure.context("last look"))?;
+        let is_online = |member: &MemberId| online.binary_search(member).is_ok();
+        let returned: Vec<_> = gone.iter().copied().filter(is_online).collect();
         let looks = Looks {
             first: second,
             second: &last,

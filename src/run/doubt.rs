@@ -30,7 +30,7 @@ pub struct Looks<'a> {
     pub replicated: bool,
     /// How many were to be removed, or were.
     pub stale: usize,
-    /// Those of them who are registered at the second look.
+    /// Those of them who are registered after all.
     pub returned: usize,
 }
 
@@ -123,8 +123,13 @@ fn of_aors(url: &str, before: &Dumped, now: &Dumped, any_users: bool) -> Option<
     ))
 }
 
-/// Whether the uptimes that one look was told at an address are of several registrars.
+/// Whether what one look was told at an address is of several registrars.
 pub fn several_behind(url: &str, dumped: &Dumped) -> Option<String> {
+    if dumped.contradicts_itself {
+        return Some(format!(
+            "several registrars answer at {url}: a member is registered by one answer and not by the next"
+        ));
+    }
     let uptime = dumped.uptime.as_ref()?;
     Some(format!(
         "several registrars answer at {url}: up since {}, and since {}",
@@ -158,6 +163,7 @@ mod tests {
                 asked: now,
                 came: now,
                 uptime,
+                contradicts_itself: false,
             }),
         }
     }
@@ -293,6 +299,14 @@ mod tests {
         assert_says(
             doubt(answer(5, "a"), several),
             "several registrars answer at http://k/rpc: up since a, and since b",
+        );
+        let mut of_one_second = answer(5, "a");
+        if let Heard::Dumped(dumped) = &mut of_one_second.heard {
+            dumped.contradicts_itself = true;
+        }
+        assert_says(
+            doubt(answer(5, "a"), of_one_second),
+            "a member is registered by one answer and not by the next",
         );
     }
 

@@ -6,13 +6,19 @@ use std::time::{Duration, Instant};
 use super::answer::{Answer, Dumped, Heard, UptimeAnswer};
 use super::config::Config;
 use crate::failure::Failure;
-use crate::kamailio::{self, NoUptime, Registrar};
+use crate::kamailio::{self, Registrar, Uptime};
 use crate::matching::{DumpMatcher, Matches, MemberId, Sets, TOO_LARGE};
 use crate::text::counted;
 
 /// How often one look asks a registrar for its uptime, each time over a connection of its own: several registrars behind
-/// one address must not pass for one. No round robin over two to six of them keeps step with a dump and six more.
+/// one address must not pass for one.
 pub const QUESTIONS: usize = 6;
+/// The dump is asked for again after these questions: registrars that were started in the same second differ in nothing
+/// but who is registered. No round robin over two to six keeps step with either question.
+const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
+/// If it has no more AoRs than this, or takes no longer.
+const CHEAP_AORS: usize = 5000;
+const CHEAP: Duration = Duration::from_millis(20);
 
 /// What the registrars answered.
 pub struct Look {
@@ -57,6 +63,7 @@ impl Look {
                         asked: dump.asked,
                         came,
                         uptime: None,
+                        contradicts_itself: false,
                     })
                 }
             };
@@ -111,53 +118,97 @@ pub fn again(
     if let Some(silent) = look.silent().into_iter().next() {
         return Err(silent);
     }
-    ask_uptimes(config, &mut look.answers)?;
-    let online = members.iter().copied();
-    let mut online: Vec<_> = online.filter(|member| matches.is_online(*member)).collect();
-    online.sort_unstable();
-    Ok((look.answers, online))
+    let mut online = ask_on(config, sets, members, &mut look.answers)?;
+    online.extend(members.iter().filter(|member| matches.is_online(**member)));
+    Ok((look.answers, ascending(online)))
 }
 
-/// Asks each registrar that dumped how long it has been up. One that forbids the question is an error, unless
-/// `--min-uptime` is 0s: any age is believed then.
-pub fn ask_uptimes(config: &Config, answers: &mut Vec<Answer>) -> Result<(), Failure> {
+/// Goes on asking each registrar that dumped: how long it has been up, and for its dump again. Those of these members who
+/// are registered by one of these dumps, ascending.
+pub fn ask_on(
+    config: &Config,
+    sets: &Sets,
+    members: &[MemberId],
+    answers: &mut Vec<Answer>,
+) -> Result<Vec<MemberId>, Failure> {
     let told = kamailio::each(std::mem::take(answers), |mut answer| {
         let is_it = |registrar: &&Registrar| registrar.url() == answer.url;
         let registrar = config.registrars.iter().find(is_it);
-        if let (Heard::Dumped(dumped), Some(registrar)) = (&mut answer.heard, registrar) {
-            dumped.uptime = match uptime(registrar, dumped.asked) {
-                Ok(uptime) => Some(uptime),
-                Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => None,
-                Err(no) => return (answer, Err(no.failure)),
-            };
-        }
-        (answer, Ok(()))
+        let online = match (&mut answer.heard, registrar) {
+            (Heard::Dumped(dumped), Some(registrar)) => {
+                question(config, sets, members, registrar, dumped)
+            }
+            _ => Ok(Vec::new()),
+        };
+        (answer, online)
     });
-    let mut all = Ok(());
+    let mut all = Ok(Vec::new());
     for (answer, its) in told {
         answers.push(answer);
-        all = all.and(its);
+        all = all.and_then(|all: Vec<_>| Ok([all, its?].concat()));
     }
-    all
+    all.map(ascending)
 }
 
-fn uptime(registrar: &Registrar, asked: Instant) -> Result<UptimeAnswer, NoUptime> {
-    let mut answers = Vec::new();
-    for _ in 0..QUESTIONS {
-        let uptime = registrar.uptime()?;
-        let seconds = uptime.seconds.and_then(|seconds| seconds.try_into().ok());
-        let up = seconds.map(Duration::from_secs);
-        let when_asked = up.and_then(|up| up.checked_sub(asked.elapsed()));
-        answers.push((uptime, when_asked));
+/// A registrar that forbids the question for its uptime is an error, unless `--min-uptime` is 0s: any age is believed then.
+fn question(
+    config: &Config,
+    sets: &Sets,
+    members: &[MemberId],
+    registrar: &Registrar,
+    dumped: &mut Dumped,
+) -> Result<Vec<MemberId>, Failure> {
+    let is_cheap = dumped.aors <= CHEAP_AORS || dumped.came - dumped.asked <= CHEAP;
+    let mut uptimes = Vec::new();
+    let (mut by_any, mut by_last) = (vec![false; members.len()], vec![false; members.len()]);
+    for number in 1..=QUESTIONS {
+        match registrar.uptime() {
+            Ok(uptime) => uptimes.push(timed(uptime, dumped.asked)),
+            Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {}
+            Err(no) => return Err(no.failure),
+        }
+        if !is_cheap || !DUMP_AFTER.contains(&number) {
+            continue;
+        }
+        let matches = thread::scope(|threads| {
+            registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads))
+        })?
+        .output;
+        for (member, (any, last)) in members.iter().zip(by_any.iter_mut().zip(&mut by_last)) {
+            let now = matches.is_online(*member);
+            dumped.contradicts_itself |= *last && !now;
+            (*any, *last) = (*any || now, now);
+        }
     }
+    if uptimes.len() == QUESTIONS {
+        dumped.uptime = together(uptimes);
+    }
+    let online = members.iter().zip(by_any).filter(|(_, online)| *online);
+    Ok(online.map(|(member, _)| *member).collect())
+}
+
+fn timed(uptime: Uptime, asked: Instant) -> (Uptime, Option<Duration>) {
+    let seconds = uptime.seconds.and_then(|seconds| seconds.try_into().ok());
+    let up = seconds.map(Duration::from_secs);
+    let when_asked = up.and_then(|up| up.checked_sub(asked.elapsed()));
+    (uptime, when_asked)
+}
+
+fn together(answers: Vec<(Uptime, Option<Duration>)>) -> Option<UptimeAnswer> {
     // None comes first.
     let when_asked = answers.iter().map(|(_, up)| *up).min().flatten();
     let mut reported = answers.into_iter().map(|(uptime, _)| uptime);
-    let first = reported.next().expect("it was asked more than once");
+    let first = reported.next()?;
     let other = reported.find(|uptime| uptime.since != first.since);
-    Ok(UptimeAnswer {
+    Some(UptimeAnswer {
         other: other.map(|uptime| uptime.since),
         reported: first,
         when_asked,
     })
+}
+
+pub fn ascending(mut members: Vec<MemberId>) -> Vec<MemberId> {
+    members.sort_unstable();
+    members.dedup();
+    members
 }

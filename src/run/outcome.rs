@@ -30,7 +30,7 @@ pub struct Outcome {
     pub redis: String,
     /// None when the run did not come so far.
     pub plan: Option<Arc<Plan>>,
-    /// Stale members who were registered at the second look, and so never removed. Of the plan's sets, ascending.
+    /// Stale members who were registered when Kamailio was asked again, and so never removed. Of the plan's sets, ascending.
     pub returned: Vec<MemberId>,
     /// Members whose removal Redis confirmed.
     pub removed: Vec<MemberId>,

@@ -9,7 +9,7 @@ use super::changes::{Changes, by_key};
 use super::config::{Config, Mode, StaleUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::findings::Findings;
-use super::look::{self, Look};
+use super::look::{self, Look, ascending};
 use super::notice::Notice;
 use super::outcome::Outcome;
 use super::progress::Progress;
@@ -66,12 +66,12 @@ fn plan(
 
     let may_remove = config.stale == StaleUsers::Remove && first_silent.is_none();
     let removes = may_remove && plan.totals.stale > 0;
-    let uptimes = match removes {
-        true => look::ask_uptimes(config, &mut outcome.registrars),
-        false => Ok(()),
+    let returned = match removes {
+        true => look::ask_on(config, &plan.sets, &plan.stale(), &mut outcome.registrars),
+        false => Ok(Vec::new()),
     };
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
-    uptimes?;
+    outcome.returned = returned?;
 
     let findings = Findings::new(&plan, &outcome.registrars, config.replicated);
     let allowed = match may_remove {
@@ -116,8 +116,9 @@ fn confirm(
     progress.wait_for("the second look");
     stop.sleep(config.settle);
     stop.check()?;
-    let (second, returned) = look::again(config, &plan.sets, &stale)
+    let (second, by_second) = look::again(config, &plan.sets, &stale)
         .map_err(|failure| failure.context("second look"))?;
+    let returned = ascending([std::mem::take(&mut outcome.returned), by_second].concat());
     let looks = Looks {
         first: &outcome.registrars,
         second: &second,

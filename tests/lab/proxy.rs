@@ -1,9 +1,9 @@
 //! Between kamonline and a real Kamailio: does something at the right moment, delays, or falsifies one reply. Questions for
-//! the uptime pass, and are not counted.
+//! the uptime pass, and so do those for another dump of the same look: only looks are counted.
 
 use super::kamailio::Kamailio;
 use super::listener::{Listener, read_message, swallow};
-use super::stub::asks_for_uptime;
+use super::stub::{Asked, Looks};
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -17,9 +17,11 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Script {
-    requests: Vec<Vec<u8>>,
+    looks: Looks,
     hooks: HashMap<usize, Box<dyn FnMut() + Send>>,
     replacements: HashMap<usize, Vec<u8>>,
+    /// What this look was answered instead of Kamailio's reply.
+    replaced: Option<Vec<u8>>,
     delay: Duration,
     repeats: bool,
     first: Option<Vec<u8>>,
@@ -44,7 +46,7 @@ impl Proxy {
         Proxy { listener, script }
     }
 
-    /// Runs `hook` before the n-th request (from 1) is passed on. A `Phone` and a `RedisClient` can move into it.
+    /// Runs `hook` before the n-th look (from 1) is passed on. A `Phone` and a `RedisClient` can move into it.
     pub fn before(kamailio: &Kamailio, n: usize, hook: impl FnMut() + Send + 'static) -> Self {
         Proxy::new(kamailio).and_before(n, hook)
     }
@@ -60,7 +62,7 @@ impl Proxy {
         self
     }
 
-    /// Every request gets the reply to the first one.
+    /// Every look gets the reply to the first one.
     pub fn repeat_first(self) -> Self {
         self.script.lock().unwrap().repeats = true;
         self
@@ -72,7 +74,7 @@ impl Proxy {
         self
     }
 
-    /// The n-th request gets these bytes and a closed connection, and Kamailio does not hear of it.
+    /// The n-th look gets these bytes and a closed connection, and Kamailio does not hear of it.
     pub fn replace(self, n: usize, reply: Vec<u8>) -> Self {
         self.script.lock().unwrap().replacements.insert(n, reply);
         self
@@ -86,8 +88,9 @@ impl Proxy {
         format!("http://{}/jsonrpc", self.listener.address)
     }
 
-    pub fn requests(&self) -> Vec<Vec<u8>> {
-        self.script.lock().unwrap().requests.clone()
+    /// The first request of each look.
+    pub fn looks(&self) -> Vec<Vec<u8>> {
+        self.script.lock().unwrap().looks.requests.clone()
     }
 }
 
@@ -98,21 +101,26 @@ struct Forwarded {
 
 impl Script {
     fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
-        if asks_for_uptime(&request) {
-            let bytes = self.forward(&request, kamailio).unwrap_or_default();
-            return Forwarded {
-                is_last: bytes.is_empty(),
-                bytes,
-            };
+        match self.looks.of(&request) {
+            Asked::Uptime => {
+                let bytes = self.forward(&request, kamailio).unwrap_or_default();
+                return Forwarded {
+                    is_last: bytes.is_empty(),
+                    bytes,
+                };
+            }
+            Asked::Again => {}
+            Asked::Look(n) => {
+                if let Some(hook) = self.hooks.get_mut(&n) {
+                    hook();
+                }
+                self.replaced = self.replacements.remove(&n);
+            }
         }
-        self.requests.push(request.clone());
-        let n = self.requests.len();
-        if let Some(hook) = self.hooks.get_mut(&n) {
-            hook();
-        }
-        let replacement = self.replacements.remove(&n);
-        let is_replaced = replacement.is_some();
-        let bytes = replacement
+        let is_replaced = self.replaced.is_some();
+        let bytes = self
+            .replaced
+            .clone()
             .or_else(|| self.first.clone())
             .or_else(|| self.forward(&request, kamailio))
             .unwrap_or_default();

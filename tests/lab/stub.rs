@@ -23,16 +23,15 @@ pub enum Reply {
     Flood(Vec<u8>, Vec<u8>),
 }
 
-/// An HTTP server whose n-th request gets the n-th reply; the last reply repeats. Asked for its uptime, it has been up for
-/// a day, unless it is told otherwise.
+/// An HTTP server whose n-th look gets the n-th reply, each of its dumps; the last reply repeats. Asked for its uptime, it
+/// has been up for a day, unless it is told otherwise.
 pub struct HttpStub {
     listener: Listener,
     script: Arc<Mutex<Script>>,
 }
 
 struct Script {
-    requests: Vec<Vec<u8>>,
-    uptimes_asked: usize,
+    looks: Looks,
     /// The n-th question for the uptime gets the n-th of these; the last one repeats. Without any, it is up for a day.
     uptimes: Vec<Reply>,
 }
@@ -44,8 +43,7 @@ impl HttpStub {
 
     pub fn with_uptimes(replies: Vec<Reply>, uptimes: Vec<Reply>) -> Self {
         let script = Arc::new(Mutex::new(Script {
-            requests: vec![],
-            uptimes_asked: 0,
+            looks: Looks::default(),
             uptimes,
         }));
         let shared = script.clone();
@@ -103,41 +101,69 @@ impl HttpStub {
         format!("http://{}/rpc", self.listener.address)
     }
 
-    /// Each request so far, head and body, but those for the uptime.
-    pub fn requests(&self) -> Vec<Vec<u8>> {
-        self.script.lock().unwrap().requests.clone()
+    /// The first request of each look, head and body.
+    pub fn looks(&self) -> Vec<Vec<u8>> {
+        self.script.lock().unwrap().looks.requests.clone()
     }
 
     pub fn uptimes_asked(&self) -> usize {
-        self.script.lock().unwrap().uptimes_asked
+        self.script.lock().unwrap().looks.uptimes
     }
 }
 
 impl Script {
     fn reply(&mut self, request: Vec<u8>, replies: &[Reply]) -> Reply {
         let nth = |count: usize, replies: &[Reply]| replies[count.min(replies.len()) - 1].clone();
-        if asks_for_uptime(&request) {
-            self.uptimes_asked += 1;
-            if self.uptimes.is_empty() {
-                return Reply::Whole(match request.starts_with(b"POST") {
+        match self.looks.of(&request) {
+            Asked::Uptime if self.uptimes.is_empty() => {
+                Reply::Whole(match request.starts_with(b"POST") {
                     true => HttpStub::page(UP_FOR_A_DAY),
                     false => HttpStub::up_for("86400"),
-                });
+                })
             }
-            return nth(self.uptimes_asked, &self.uptimes);
+            Asked::Uptime => nth(self.looks.uptimes, &self.uptimes),
+            Asked::Look(_) | Asked::Again => nth(self.looks.requests.len(), replies),
         }
-        self.requests.push(request);
-        nth(self.requests.len(), replies)
+    }
+}
+
+/// Counts what a registrar is asked. One look asks for the dump, and then six times for the uptime; if the dump was cheap,
+/// it asks for another one after one or two of these each.
+#[derive(Default)]
+pub struct Looks {
+    /// The first of each look.
+    pub requests: Vec<Vec<u8>>,
+    /// How often the uptime was asked for.
+    pub uptimes: usize,
+    uptimes_since_dump: usize,
+}
+
+pub enum Asked {
+    Uptime,
+    /// The n-th look begins, from 1.
+    Look(usize),
+    /// For another dump of the same look.
+    Again,
+}
+
+impl Looks {
+    pub fn of(&mut self, request: &[u8]) -> Asked {
+        let asks_for_uptime = String::from_utf8_lossy(request).contains("core.uptime");
+        if asks_for_uptime {
+            self.uptimes += 1;
+            self.uptimes_since_dump += 1;
+            return Asked::Uptime;
+        }
+        if matches!(std::mem::take(&mut self.uptimes_since_dump), 1 | 2) {
+            return Asked::Again;
+        }
+        self.requests.push(request.to_vec());
+        Asked::Look(self.requests.len())
     }
 }
 
 const UP_FOR_A_DAY: &str =
     r#"{"jsonrpc":"2.0","result":{"now":"b","up_since":"a","uptime":86400},"id":1}"#;
-
-/// Over either kind of RPC.
-pub fn asks_for_uptime(request: &[u8]) -> bool {
-    String::from_utf8_lossy(request).contains("core.uptime")
-}
 
 impl Reply {
     /// Whether another request may follow on this connection.

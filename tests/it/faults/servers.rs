@@ -91,7 +91,7 @@ fn a_redirect_is_not_followed() {
         "it answered 302",
         "kamonline follows no redirects",
     );
-    assert_eq!(elsewhere.requests().len(), 0);
+    assert_eq!(elsewhere.looks().len(), 0);
 }
 
 #[test]

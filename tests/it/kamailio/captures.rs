@@ -16,7 +16,7 @@ fn run(redis: &Redis, name: &str, args: &[&str]) -> Run {
         ]
         .concat(),
     );
-    assert_eq!(kamailio.requests().len(), 1, "{name}: asked once");
+    assert_eq!(kamailio.looks().len(), 1, "{name}: asked once");
     run
 }
 

@@ -83,7 +83,7 @@ fn a_redirect_is_not_followed() {
             &error,
             "kamonline follows no redirects",
         );
-        assert_eq!(stub.requests().len(), 1);
+        assert_eq!(stub.looks().len(), 1);
     }
 }
 
@@ -104,7 +104,7 @@ fn what_a_cache_kept_is_not_believed() {
             _ => "tcp_conn_wq_max",
         };
         site.fails((&stub.url(), &redis), &["--retries=0"], error, hint);
-        let request = stub.requests().remove(0);
+        let request = stub.looks().remove(0);
         String::from_utf8(request).unwrap().to_lowercase()
     };
     for age in ["7", "0", "soon"] {
@@ -129,7 +129,7 @@ fn a_proxy_from_the_environment_is_not_used() {
     let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
     kamonline_env(&["--kamailio", &kamailio, "--redis", &redis], &environment).expect(0);
     assert_eq!(site.board(), ["100"]);
-    assert_eq!(proxy.requests().len(), 0);
+    assert_eq!(proxy.looks().len(), 0);
 }
 
 #[test]

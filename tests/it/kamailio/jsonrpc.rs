@@ -34,7 +34,7 @@ fn ghost() -> Redis {
 fn stub_run(reply: Vec<u8>, redis: &Redis, args: &[&str]) -> Run {
     let stub = HttpStub::serve(vec![Reply::Whole(reply)]);
     let run = run_at(&stub.url(), redis, args);
-    assert_eq!(stub.requests().len(), 1, "asked once");
+    assert_eq!(stub.looks().len(), 1, "asked once");
     run
 }
 
@@ -185,11 +185,7 @@ fn an_answer_cut_short_changes_nothing() {
             let run = run_at(&stub.url(), &redis, &["--retries=1"]).expect(1);
             assert!(run.stderr.contains("cut off"), "{length}: {}", run.stderr);
             assert!(run.stderr.contains("tcp_conn_wq_max"), "{}", run.stderr);
-            assert_eq!(
-                stub.requests().len(),
-                2,
-                "a broken connection is tried again"
-            );
+            assert_eq!(stub.looks().len(), 2, "a broken connection is tried again");
         }
     }
     assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["ghost"]);
@@ -225,6 +221,6 @@ fn it_looks_again_before_and_after_a_removal() {
     let run = run_at(&proxy.jsonrpc_url(), &lab.redis, &["--format=json"]).expect(0);
     let report: Value = run.json();
     assert_eq!(report["domains"][0]["restored"], json!(["ghost"]));
-    let request = String::from_utf8_lossy(&proxy.requests()[0]).into_owned();
+    let request = String::from_utf8_lossy(&proxy.looks()[0]).into_owned();
     assert!(request.starts_with("POST /jsonrpc "), "{request}");
 }

@@ -142,7 +142,7 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
             "{failure}"
         );
     }
-    assert_eq!(stub.requests().len(), reply.len() - head);
+    assert_eq!(stub.looks().len(), reply.len() - head);
     assert_eq!(redis.calls("srem"), 0);
     assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["100", "101", "gone"]);
 }

@@ -1,22 +1,51 @@
 //! Several registrars behind one address: nobody is removed, whoever of them answers.
 
-use crate::lab::{Balancer, Kamailio, KamailioOptions, Redis, Run, kamonline};
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+
+use crate::lab::{Balancer, Kamailio, KamailioOptions, Redis, Run, kamonline, read_message};
 
 const KEY: &str = "ONLINE:abc.voip.ca";
 
-/// So many registrars with two users each, all of whom are on the board, and `dead`.
-fn site(registrars: usize) -> (Vec<Kamailio>, Redis) {
-    let redis = Redis::start();
-    let start = |number| {
-        let kamailio = Kamailio::start(&KamailioOptions::default(), Some(&redis));
+/// Two users of each registrar, all of whom are on the board, and `dead`.
+fn register(registrars: &[Kamailio], redis: &Redis) {
+    for (number, kamailio) in registrars.iter().enumerate() {
         for user in ["00", "01"] {
             kamailio.register(&format!("{number}{user}@abc.voip.ca"));
         }
-        kamailio
-    };
-    let registrars = (1..=registrars).map(start).collect();
+    }
     redis.add(KEY, "dead");
-    (registrars, redis)
+}
+
+fn start(redis: &Redis) -> Kamailio {
+    Kamailio::start(&KamailioOptions::default(), Some(redis))
+}
+
+/// So many registrars that were started in the same second, by what they say themselves.
+fn of_one_second(count: usize, redis: &Redis) -> Vec<Kamailio> {
+    loop {
+        let registrars: Vec<_> = thread::scope(|threads| {
+            let start = |_| threads.spawn(|| start(redis));
+            let starting: Vec<_> = (0..count).map(start).collect();
+            let started = starting.into_iter().map(|kamailio| kamailio.join());
+            started.map(Result::unwrap).collect()
+        });
+        let mut since = registrars.iter().map(up_since);
+        let first = since.next();
+        if since.all(|other| Some(other) == first) {
+            return registrars;
+        }
+    }
+}
+
+fn up_since(kamailio: &Kamailio) -> String {
+    let mut asked = TcpStream::connect(kamailio.address()).unwrap();
+    let question = b"GET /rpc/core/core.uptime?arg=1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    asked.write_all(question).unwrap();
+    let page = String::from_utf8(read_message(&mut asked).unwrap()).unwrap();
+    let (_, since) = page.split_once("up_since: ").unwrap();
+    since.split_once('<').unwrap().0.into()
 }
 
 fn run(kamailio: &str, redis: &Redis, args: &[&str]) -> Run {
@@ -27,7 +56,9 @@ fn run(kamailio: &str, redis: &Redis, args: &[&str]) -> Run {
 #[test]
 fn of_several_registrars_behind_one_address_none_is_believed_alone() {
     for count in [2, 3] {
-        let (registrars, redis) = site(count);
+        let redis = Redis::start();
+        let registrars: Vec<_> = (0..count).map(|_| start(&redis)).collect();
+        register(&registrars, &redis);
         let balancer = Balancer::before(&registrars);
         let before = redis.members(KEY);
         // Whichever of them answers first, and in a dry run, too.
@@ -48,5 +79,23 @@ fn of_several_registrars_behind_one_address_none_is_believed_alone() {
         let others = urls[1..].iter().flat_map(|url| ["--kamailio", url]);
         run(&urls[0], &redis, &others.collect::<Vec<_>>()).expect(0);
         assert_eq!(redis.members(KEY).len(), 2 * count);
+    }
+}
+
+/// Nothing but who is registered tells these apart.
+#[test]
+fn nor_are_several_that_were_started_in_the_same_second() {
+    for count in [2, 3] {
+        let redis = Redis::start();
+        let registrars = of_one_second(count, &redis);
+        register(&registrars, &redis);
+        let balancer = Balancer::before(&registrars);
+        for _ in 0..5 {
+            let run = run(&balancer.url(), &redis, &["--max-removal=100%"]).expect(3);
+            let said = "a member is registered by one answer and not by the next";
+            assert!(run.stderr.contains(said), "{}", run.stderr);
+            assert_eq!(redis.members(KEY).len(), 2 * count + 1);
+        }
+        assert_eq!(redis.calls("srem"), 0);
     }
 }

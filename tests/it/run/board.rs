@@ -153,7 +153,7 @@ fn cost(users: usize) -> (usize, u64, u64) {
     );
     assert_eq!(redis.calls("keys") + redis.calls("sscan"), 0);
     (
-        proxy.requests().len(),
+        proxy.looks().len(),
         redis.calls("scan"),
         redis.calls("smembers"),
     )

@@ -32,7 +32,7 @@ fn the_missing_are_added_and_the_stale_are_shown_and_stay() {
         lab.redis.members("ONLINE:abc.voip.ca"),
         ["100", "101", "102"]
     );
-    assert_eq!(proxy.requests().len(), 2, "one dump each");
+    assert_eq!(proxy.looks().len(), 2, "one dump each");
     assert_eq!(lab.redis.calls("srem"), 1, "that of the lab");
 
     let report = run(&["--format=json"]).json();

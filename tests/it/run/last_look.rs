@@ -24,7 +24,7 @@ fn who_registers_between_the_removal_and_the_last_look_is_back() {
     let report = run(&proxy, &redis, &["--add-missing", "--format=json"]);
     let report = report.expect(0).json();
     assert_eq!(redis.members(KEY), ["100", "101", "new"]);
-    assert_eq!(proxy.requests().len(), 3);
+    assert_eq!(proxy.looks().len(), 3);
     assert_eq!(report["outcome"], "changed");
     assert_eq!(report["totals"]["removed"], 2);
     assert_eq!(report["totals"]["restored"], 1);

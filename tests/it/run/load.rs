@@ -58,9 +58,9 @@ fn sets_of_some_thousands_take_one_command_each() {
 fn kamailio_is_asked_three_times_when_somebody_is_removed_and_else_once() {
     let (redis, kamailio) = board(10);
     run(&redis, &kamailio, "removed 5000 stale users");
-    assert_eq!(kamailio.requests().len(), 3);
+    assert_eq!(kamailio.looks().len(), 3);
     assert_eq!(kamailio.uptimes_asked(), 18, "six times after each");
     run(&redis, &kamailio, "in sync");
-    assert_eq!(kamailio.requests().len(), 4);
+    assert_eq!(kamailio.looks().len(), 4);
     assert_eq!(kamailio.uptimes_asked(), 18);
 }

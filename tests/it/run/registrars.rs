@@ -154,6 +154,6 @@ fn each_further_look_is_at_every_registrar() {
             .expect(0);
         assert_eq!(run.json()["domains"][0][kept], serde_json::json!(["ghost"]));
         assert_eq!(site.board(), ["100", "101", "200", "ghost"]);
-        assert_eq!((first.requests().len(), second.requests().len()), (3, 3));
+        assert_eq!((first.looks().len(), second.looks().len()), (3, 3));
     }
 }

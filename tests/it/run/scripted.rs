@@ -52,7 +52,7 @@ pub fn silent_at(n: usize) -> HttpStub {
 }
 
 pub fn until_asked(kamailio: &HttpStub, n: usize) {
-    until("Kamailio is asked", || kamailio.requests().len() == n);
+    until("Kamailio is asked", || kamailio.looks().len() == n);
 }
 
 /// With more time for each reply than it takes to stop it.

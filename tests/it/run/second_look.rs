@@ -38,7 +38,7 @@ fn refused(
     let summary = "refused, nothing was changed;";
     assert!(run.stdout.contains(summary), "{}", run.stdout);
     unchanged(run, 3, redis, &before, &[why, "let the next run try again"]);
-    assert_eq!(proxy.requests().len(), 2);
+    assert_eq!(proxy.looks().len(), 2);
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn when_everyone_has_returned_nobody_is_removed_and_the_missing_are_added() {
     let run = run(&proxy, &redis, &["--add-missing"]).expect(0);
     assert!(
         run.stdout
-            .contains("  + 102 (not removed: registered at the second look)"),
+            .contains("  + 102 (not removed: registered when Kamailio was asked again)"),
         "{}",
         run.stdout
     );
     assert_eq!(redis.members(KEY), ["100", "101", "102", "new"]);
     assert_eq!(redis.calls("srem"), 0);
-    assert_eq!(proxy.requests().len(), 2);
+    assert_eq!(proxy.looks().len(), 2);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn nothing_to_remove_needs_no_second_look() {
     let proxy = Proxy::new(&lab.kamailio);
     run(&proxy, &lab.redis, &["--add-missing"]).expect(0);
     assert_eq!(lab.redis.members(KEY), ["100"]);
-    assert_eq!(proxy.requests().len(), 1);
+    assert_eq!(proxy.looks().len(), 1);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_dry_run_takes_one_look() {
     let (kamailio, redis) = deaf();
     let proxy = Proxy::new(&kamailio);
     run(&proxy, &redis, &["--dry-run"]).expect(0);
-    assert_eq!(proxy.requests().len(), 1);
+    assert_eq!(proxy.looks().len(), 1);
 }
 
 #[test]

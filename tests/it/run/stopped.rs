@@ -107,7 +107,7 @@ fn during_the_removal_everyone_removed_is_put_back_without_a_last_look() {
         let child = command.spawn().unwrap();
         until_it_hangs(&redis, &proxy, "SREM", 0, true);
         leaves_all(child, kind, &redis, PUT_BACK);
-        assert_eq!(kamailio.requests().len(), 2);
+        assert_eq!(kamailio.looks().len(), 2);
     }
 }
 
@@ -136,7 +136,7 @@ fn whose_removal_redis_does_not_answer_is_put_back_and_named() {
         assert_eq!(report["domains"][0]["off"], json!(["gone", "zoe"]));
         assert_eq!(report["totals"]["rolled_back"], 2);
         assert_eq!(redis.members(KEY), BEFORE);
-        assert_eq!(kamailio.requests().len(), 2);
+        assert_eq!(kamailio.looks().len(), 2);
     }
 }
 
@@ -161,7 +161,7 @@ fn the_wait_for_the_last_look_keeps_nobody_off_the_board() {
     let child = command(&kamailio, &redis.url(), &further).spawn().unwrap();
     until("removed", || redis.members(KEY) == REMOVED);
     leaves_all(child, SIGNALS[3], &redis, PUT_BACK);
-    assert_eq!(kamailio.requests().len(), 2);
+    assert_eq!(kamailio.looks().len(), 2);
 }
 
 /// Of a put-back of which the signal `first` is the reason.

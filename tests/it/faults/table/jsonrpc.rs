@@ -71,7 +71,7 @@ fn kamailio_fails_over_jsonrpc() {
             let stub = HttpStub::serve(replies);
             let (url, at) = (stub.url(), redis.url());
             let run = kamonline(&[&args(&url, &at)[..], &["--rpc=jsonrpc"]].concat());
-            (run, stub.requests().len())
+            (run, stub.looks().len())
         };
         let (failed, requests) = run(vec![fault.clone()]);
         says(

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::{
     AFTER, BEFORE, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, nobody_online_is_lost,
@@ -185,7 +186,7 @@ fn kamailio_fails_at((look, before): (&str, usize), kept: &str) {
             let looks = vec![Reply::Whole(first_dump()); before];
             let stub = HttpStub::serve([&looks, replies].concat());
             let run = kamonline(&args(&stub.url(), &redis.url()));
-            (run, stub.requests().len())
+            (run, stub.looks().len())
         };
         let (failed, requests) = run(std::slice::from_ref(&fault));
         let failed = failed.expect(1);
@@ -209,6 +210,8 @@ fn kamailio_is_gone_at_the_second_look() {
     let run = thread::scope(|threads| {
         threads.spawn(|| {
             until("the first look is over", || stub.uptimes_asked() == 6);
+            // A last dump.
+            thread::sleep(Duration::from_millis(300));
             drop(stub);
         });
         kamonline(&[&args(&url, &redis.url())[..], &["--settle=1s"]].concat())

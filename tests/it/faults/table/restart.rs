@@ -188,7 +188,7 @@ fn a_removal_that_redis_runs_late_comes_before_the_put_back() {
     let run = thread::scope(|threads| {
         threads.spawn(|| {
             until("it is asked for the last look", || {
-                kamailio.requests().len() == 3
+                kamailio.looks().len() == 3
             });
             thread::sleep(Duration::from_millis(2_500));
             redis.resume();

@@ -89,7 +89,7 @@ fn while_kamailio_hangs(redis: &Redis, before: usize, signals: [&str; 2]) -> Run
     let dumps = vec![Reply::Whole(dump([])); before];
     let kamailio = HttpStub::serve([dumps, vec![Reply::Hang(vec![])]].concat());
     let child = start(&kamailio, &proxy, "--timeout=60s");
-    until("it hangs", || kamailio.requests().len() > before);
+    until("it hangs", || kamailio.looks().len() > before);
     send(signals, child.id());
     child.wait_with_output().unwrap().into()
 }
@@ -128,7 +128,7 @@ fn however_many_come_the_report_is_whole() {
         let kamailio = HttpStub::serve(vec![Reply::Hang(vec![])]);
         let proxy = RedisProxy::new(&redis, vec![]);
         let child = start(&kamailio, &proxy, "--format=json");
-        until("it hangs", || kamailio.requests().len() == 1);
+        until("it hangs", || kamailio.looks().len() == 1);
         let kill = "while kill -s TERM $0; do :; done";
         let mut sh = Command::new("sh");
         sh.args(["-c", kill, &child.id().to_string()]);
