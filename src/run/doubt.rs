@@ -159,6 +159,7 @@ mod tests {
                 came: now,
                 uptime,
             }),
+            facts: None,
         }
     }
 
@@ -181,6 +182,7 @@ mod tests {
         Answer {
             url: "http://k/rpc".into(),
             heard: Heard::Dead,
+            facts: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Dumped, Heard, UptimeAnswer};
 use super::config::Config;
+use super::dump_facts;
 use crate::failure::Failure;
 use crate::kamailio::{self, NoUptime, Registrar};
 use crate::matching::{DumpMatcher, Matches, MemberId, Sets, TOO_LARGE};
@@ -26,9 +27,10 @@ impl Look {
     pub fn take(config: &Config, sets: &Sets) -> Self {
         let heard = thread::scope(|threads| {
             kamailio::each(&config.registrars, |registrar: &Registrar| {
-                let dump = registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads));
+                let begin = || DumpMatcher::begin(&config.rules, sets, threads);
+                let (dump, facts) = dump_facts::dump(registrar, config.mode.tells_facts(), begin);
                 let is_dead = config.replicated && dump.is_err() && registrar.refuses_connections();
-                (registrar.url(), dump, is_dead, Instant::now())
+                (registrar.url(), dump, is_dead, Instant::now(), facts)
             })
         });
         let mut look = Self {
@@ -38,7 +40,7 @@ impl Look {
         };
         // When nobody is left who knows their users, none of them is told as dead.
         let others_suffice = heard.iter().any(|(_, dump, ..)| dump.is_ok());
-        for (url, dump, is_dead, came) in heard {
+        for (url, dump, is_dead, came, facts) in heard {
             let heard = match dump {
                 Err(_) if is_dead && others_suffice => Heard::Dead,
                 Err(failure) => Heard::Silent(Some(failure)),
@@ -63,6 +65,7 @@ impl Look {
             look.answers.push(Answer {
                 url: url.into(),
                 heard,
+                facts,
             });
         }
         look
@@ -141,7 +144,8 @@ pub fn ask_uptimes(config: &Config, answers: &mut Vec<Answer>) -> Result<(), Fai
     all
 }
 
-fn uptime(registrar: &Registrar, asked: Instant) -> Result<UptimeAnswer, NoUptime> {
+/// `asked` is when its dump was asked for.
+pub fn uptime(registrar: &Registrar, asked: Instant) -> Result<UptimeAnswer, NoUptime> {
     let mut answers = Vec::new();
     for _ in 0..QUESTIONS {
         let uptime = registrar.uptime()?;
