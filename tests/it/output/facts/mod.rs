@@ -13,7 +13,11 @@ const KEY: &str = "ONLINE:abc.voip.ca";
 
 /// Kamailio where 100 and 200 are registered.
 fn registrar() -> Kamailio {
-    let kamailio = Kamailio::start(&KamailioOptions::default(), None);
+    let options = KamailioOptions {
+        jsonrpc: true,
+        ..KamailioOptions::default()
+    };
+    let kamailio = Kamailio::start(&options, None);
     kamailio.register("100@abc.voip.ca");
     kamailio.register("200@abc.voip.ca");
     kamailio
@@ -56,8 +60,6 @@ fn changes(redis: &Redis) -> String {
 #[test]
 fn a_right_site() {
     let (kamailio, redis) = (registrar(), board(RedisOptions::default()));
-    let before = changes(&redis);
-    redis.reset_stats();
     let lines = [
         "  Server: kamailio (",
         "  up since: ",
@@ -74,17 +76,24 @@ fn a_right_site() {
         "  SADD: allowed",
         "  SREM: allowed",
     ];
-    let run = says(&kamailio.rpc_url(), &redis.url(), &[], 0, &lines);
     let server = format!(", standalone, master (127.0.0.1:{})\n", redis.port());
-    let (facts, plan) = run.stdout.split_once("\n\n").unwrap();
-    assert!(facts.contains(&server), "{facts}");
-    assert!(
-        !facts.contains("abc.voip.ca"),
-        "no user, no domain: {facts}"
-    );
-    assert!(plan.starts_with("abc.voip.ca: 2 users online"), "{plan}");
-    assert_eq!((run.stderr, changes(&redis)), (String::new(), before));
-    assert_eq!((redis.calls("sadd"), redis.calls("srem")), (1, 1));
+    for (url, args) in [
+        (kamailio.rpc_url(), &[][..]),
+        (kamailio.jsonrpc_url(), &["--rpc=jsonrpc"]),
+    ] {
+        let before = changes(&redis);
+        redis.reset_stats();
+        let run = says(&url, &redis.url(), args, 0, &lines);
+        let (facts, plan) = run.stdout.split_once("\n\n").unwrap();
+        assert!(facts.contains(&server), "{facts}");
+        assert!(
+            !facts.contains("abc.voip.ca"),
+            "no user, no domain: {facts}"
+        );
+        assert!(plan.starts_with("abc.voip.ca: 2 users online"), "{plan}");
+        assert_eq!((run.stderr, changes(&redis)), (String::new(), before));
+        assert_eq!((redis.calls("sadd"), redis.calls("srem")), (1, 1));
+    }
 }
 
 #[test]
