@@ -53,6 +53,7 @@
 //! - another form: a member who is not online as they stand, and is under another reading; left alone
 //! - returned: stale at the first look, online at the second; removed; restored: put back, as the last look shows them
 //! - rolled back: everyone put back; off: removed, perhaps not back, and should be
+//! - facts: what a server is, as far as it tells; asked for `--dry-run -v` only
 //! - settle: the wait before the second look and before the last one
 
 pub mod failure;

@@ -23,6 +23,8 @@ pub enum Error {
     ConnectTooSlow,
     /// Not all of the answer came in time.
     TooSlow,
+    /// The same, and a small question is not answered either.
+    Hangs,
     /// Closed without a word.
     Silent,
     /// What answers does not speak HTTP.

@@ -64,6 +64,15 @@ pub fn explain(
                  -M 256). If it is only slow, raise --timeout. kamonline did not retry",
             )
         }
+        Error::Hangs => {
+            let timeout = humantime::format_duration(timeout);
+            let what = format!("no answer within {timeout}, and none to core.uptime either");
+            failure(&what).hint(match url.starts_with("https:") {
+                // A plain port waits for the rest of what it takes for SIP.
+                true => format!("check that this is a port for TLS (listen=tls:...). If it is, {HANGS}"),
+                false => HANGS.into(),
+            })
+        }
         Error::Silent => failure("it closed the connection without an answer").hint(match rpc {
             Rpc::JsonRpc => "set tcp_msg_read_timeout=120 in kamailio.cfg and raise --timeout, or use --rpc xhttp_rpc, if it took 20 s \
                  or more: Kamailio 5.8 and later end an answer then. If it was at once, check that this is a port where \
@@ -111,6 +120,10 @@ pub fn explain(
         }
     }
 }
+
+const HANGS: &str = "run kamcmd core.uptime on its host. If that gets no answer, Kamailio hangs, is stopped or overloaded: see its log, \
+     restart it, or raise --timeout. If it gets one, check that kamailio.cfg loads xhttp, and that its event_route[xhttp:request] answers this \
+     path: one that returns without an answer leaves kamonline waiting";
 
 const CANNOT_TELL_UPTIME: &str = "allow core.uptime in kamailio.cfg as ul.dump is allowed, as kamailio.cfg.example does (over xhttp_rpc its path is \
      core/core.uptime). Or set --min-uptime 0s: kamonline does not ask then, and believes a Kamailio that is still \

@@ -15,6 +15,7 @@ use super::uptime::Uptime;
 use super::{Command, Nonce, Rpc, jsonrpc, xhttp_rpc};
 use crate::failure::Failure;
 use crate::matching::{DumpItem, DumpVisitor};
+use crate::peer::limits::SMALL_ANSWER;
 use crate::peer::tls::Tls;
 use crate::peer::{self, Deadlines};
 
@@ -90,7 +91,13 @@ impl Registrar {
                 asked,
             })
         });
-        dump.map_err(|error| self.explained(error, Command::Dump))
+        dump.map_err(|error| {
+            let error = match error {
+                Error::TooSlow if self.hangs() => Error::Hangs,
+                error => error,
+            };
+            self.explained(error, Command::Dump)
+        })
     }
 
     /// Asks how long it has been up.
@@ -104,6 +111,21 @@ impl Registrar {
             is_forbidden: matches!(error, Error::Refused { .. } | Error::Silent),
             failure: self.explained(error, Command::Uptime),
         })
+    }
+
+    /// What answers there calls itself: its `Server` header, whatever the answer is.
+    pub fn server(&self) -> Option<String> {
+        match self.send(Command::Uptime) {
+            Ok((_, server)) | Err(Error::Refused { server, .. }) => server,
+            Err(_) => None,
+        }
+    }
+
+    /// Whether it leaves a small question unanswered, too.
+    fn hangs(&self) -> bool {
+        let timeout = self.deadlines.timeout.min(SMALL_ANSWER);
+        let answer = self.request(Command::Uptime).timeout(timeout).send();
+        answer.is_err_and(|error| error.is_timeout())
     }
 
     /// Whether every address of it refuses a connection: nothing listens there.

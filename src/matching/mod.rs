@@ -8,6 +8,7 @@
 
 mod aor;
 mod batch;
+mod contents;
 mod distinct;
 mod domains;
 mod dump;
@@ -26,6 +27,7 @@ mod sets;
 
 pub use aor::{UserCase, unescaped};
 pub use batch::{Aors, Batch};
+pub use contents::{Contents, Counting, Nothing, Table};
 pub use distinct::Distinct;
 pub use dump::{DumpItem, DumpVisitor};
 pub use dump_matcher::{DumpMatcher, TOO_LARGE};

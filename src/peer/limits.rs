@@ -56,6 +56,9 @@ pub const JSON_BYTES: u64 = 128 << 20;
 pub const UPTIME_BYTES: u64 = 64 << 10;
 /// The bytes of an answer that refuses, from which its cause is told.
 pub const REFUSAL_BYTES: u64 = 64 << 10;
+/// How long a Kamailio whose dump does not come may take for a small answer: one that can answers within milliseconds, and
+/// after a last look everyone who was removed waits meanwhile.
+pub const SMALL_ANSWER: Duration = Duration::from_secs(2);
 /// How soon a Kamailio closes a connection that is worth another try: one that ran out of private memory closes it too,
 /// but only after 120 s of silence.
 pub const CLOSED_SOON: Duration = Duration::from_secs(10);

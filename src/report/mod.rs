@@ -1,5 +1,6 @@
 //! How the outcome of a run is told: as text, as JSON, and as metrics.
 
+mod facts;
 mod json;
 mod metrics;
 mod style;

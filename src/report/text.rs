@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::facts;
 use super::style::Detail;
 use crate::matching::{Entry, Plan};
 use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
@@ -42,6 +43,9 @@ pub fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let paint = Paint { color };
+    if let Some(facts) = &outcome.facts {
+        facts::write(facts, outcome.plan.as_deref(), out)?;
+    }
     let Some(plan) = &outcome.plan else {
         return Ok(());
     };

@@ -4,10 +4,24 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::kamailio::{Registrar, Uptime};
+use crate::matching::Contents;
 
 pub struct Answer {
     pub url: String,
     pub heard: Heard,
+    /// For `--dry-run -v` only, and if it was asked.
+    pub facts: Option<DumpFacts>,
+}
+
+/// What one dump showed, whatever a run makes of it.
+#[derive(Default)]
+pub struct DumpFacts {
+    /// The `Server` header.
+    pub server: Option<String>,
+    /// Of a whole dump.
+    pub contents: Option<Contents>,
+    /// Why there is no dump, or why nobody may act upon it.
+    pub failure: Option<String>,
 }
 
 pub enum Heard {
@@ -34,6 +48,7 @@ pub struct Dumped {
 }
 
 /// How long a registrar has been up, asked [`QUESTIONS`](super::look::QUESTIONS) times.
+#[derive(Clone)]
 pub struct UptimeAnswer {
     pub reported: Uptime,
     /// Since when another one at the same address has been up.
@@ -49,6 +64,7 @@ impl Answer {
         Self {
             url: registrar.url().into(),
             heard: Heard::Silent(None),
+            facts: None,
         }
     }
 

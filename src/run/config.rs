@@ -42,6 +42,8 @@ pub enum Mode {
     DryRun {
         /// Whether a discrepancy shows in the exit code.
         exit_code: bool,
+        /// Whether it tells what it found at each server (`--verbose`).
+        facts: bool,
     },
 }
 
@@ -52,6 +54,11 @@ impl Mode {
             Self::Apply => Access::Change,
             Self::DryRun { .. } => Access::Look,
         }
+    }
+
+    /// Whether the servers are asked what only the report tells.
+    pub fn tells_facts(self) -> bool {
+        matches!(self, Self::DryRun { facts: true, .. })
     }
 }
 

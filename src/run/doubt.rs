@@ -165,6 +165,7 @@ mod tests {
                 uptime,
                 contradicts_itself: false,
             }),
+            facts: None,
         }
     }
 
@@ -187,6 +188,7 @@ mod tests {
         Answer {
             url: "http://k/rpc".into(),
             heard: Heard::Dead,
+            facts: None,
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Dumped, Heard, UptimeAnswer};
 use super::config::Config;
+use super::dump_facts;
 use crate::failure::Failure;
-use crate::kamailio::{self, Registrar, Uptime};
+use crate::kamailio::{self, NoUptime, Registrar, Uptime};
 use crate::matching::{DumpMatcher, Matches, MemberId, Sets, TOO_LARGE};
 use crate::text::counted;
 
@@ -32,9 +33,10 @@ impl Look {
     pub fn take(config: &Config, sets: &Sets) -> Self {
         let heard = thread::scope(|threads| {
             kamailio::each(&config.registrars, |registrar: &Registrar| {
-                let dump = registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads));
+                let begin = || DumpMatcher::begin(&config.rules, sets, threads);
+                let (dump, facts) = dump_facts::dump(registrar, config.mode.tells_facts(), begin);
                 let is_dead = config.replicated && dump.is_err() && registrar.refuses_connections();
-                (registrar.url(), dump, is_dead, Instant::now())
+                (registrar.url(), dump, is_dead, Instant::now(), facts)
             })
         });
         let mut look = Self {
@@ -44,7 +46,7 @@ impl Look {
         };
         // When nobody is left who knows their users, none of them is told as dead.
         let others_suffice = heard.iter().any(|(_, dump, ..)| dump.is_ok());
-        for (url, dump, is_dead, came) in heard {
+        for (url, dump, is_dead, came, facts) in heard {
             let heard = match dump {
                 Err(_) if is_dead && others_suffice => Heard::Dead,
                 Err(failure) => Heard::Silent(Some(failure)),
@@ -70,6 +72,7 @@ impl Look {
             look.answers.push(Answer {
                 url: url.into(),
                 heard,
+                facts,
             });
         }
         look
@@ -185,6 +188,13 @@ fn question(
     }
     let online = members.iter().zip(by_any).filter(|(_, online)| *online);
     Ok(online.map(|(member, _)| *member).collect())
+}
+
+/// `asked` is when its dump was asked for.
+pub fn uptime(registrar: &Registrar, asked: Instant) -> Result<UptimeAnswer, NoUptime> {
+    let answers = (0..QUESTIONS).map(|_| Ok(timed(registrar.uptime()?, asked)));
+    let together = together(answers.collect::<Result<_, _>>()?);
+    Ok(together.expect("it was asked more than once"))
 }
 
 fn timed(uptime: Uptime, asked: Instant) -> (Uptime, Option<Duration>) {

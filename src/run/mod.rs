@@ -6,6 +6,8 @@ mod changes;
 mod checked;
 mod config;
 mod doubt;
+mod dump_facts;
+mod facts;
 mod findings;
 mod guard;
 mod look;
@@ -25,6 +27,7 @@ use crate::store::Store;
 pub use answer::Answer;
 use carry_out::Carrier;
 pub use config::{Config, MissingUsers, Mode, StaleUsers};
+pub use facts::{Facts, RegistrarFacts};
 pub use findings::Findings;
 pub use guard::{EmptyDump, Guard, MaxRemoval};
 pub use notice::Notice;
@@ -100,6 +103,10 @@ pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
         carrier.carry_out(changes)
     });
     outcome.failure = ended.err();
+    if config.mode.tells_facts() {
+        progress.wait_for("what else the servers tell");
+        outcome.facts = Some(facts::gather(config, &mut store, &mut outcome.registrars));
+    }
     if let (Some(key), Some(plan)) = (&config.checked_key, outcome.left_right()) {
         outcome
             .warnings

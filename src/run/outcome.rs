@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::answer::Answer;
 use super::config::{Config, MissingUsers, Mode, StaleUsers};
+use super::facts::Facts;
 use super::notice::Notice;
 use crate::failure::{Exit, Failure};
 use crate::matching::{Entry, MemberId, OtherForm, Plan, Reading};
@@ -28,6 +29,8 @@ pub struct Outcome {
     /// What each answered the first time it was asked.
     pub registrars: Vec<Answer>,
     pub redis: String,
+    /// What each server told, in a dry run with `--verbose`.
+    pub facts: Option<Facts>,
     /// None when the run did not come so far.
     pub plan: Option<Arc<Plan>>,
     /// Stale members who were registered when Kamailio was asked again, and so never removed. Of the plan's sets, ascending.
@@ -89,6 +92,7 @@ impl Outcome {
             missing_users: config.missing,
             registrars: config.registrars.iter().map(Answer::none_of).collect(),
             redis: config.redis.shown().into(),
+            facts: None,
             plan: None,
             returned: Vec::new(),
             removed: Vec::new(),
@@ -134,11 +138,12 @@ impl Outcome {
         match (&self.failure, mode) {
             _ if !self.off.is_empty() => Exit::Failed,
             (Some(failure), _) => failure.exit,
-            (None, Mode::DryRun { exit_code: true })
-                if self.verdict() == Verdict::Discrepancies =>
-            {
-                Exit::Discrepancies
-            }
+            (
+                None,
+                Mode::DryRun {
+                    exit_code: true, ..
+                },
+            ) if self.verdict() == Verdict::Discrepancies => Exit::Discrepancies,
             _ => Exit::Done,
         }
     }

@@ -279,7 +279,9 @@ pub struct Cli {
 
     /// Show every domain, and every user of those with a discrepancy
     ///
-    /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users. JSON has them all.
+    /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users. JSON has them all. With
+    /// --dry-run the text report begins with what kamonline found at each server, also when the other one fails: send that
+    /// to those who help you. It holds no password.
     #[arg(help_heading = REPORT, short, long)]
     pub verbose: bool,
 

@@ -10,6 +10,7 @@ use crate::kamailio::Registrar;
 use crate::matching::{ExcludedUsers, Rules, Scope, UserCase};
 use crate::peer::tls;
 use crate::peer::{Deadlines, Password};
+use crate::report::Format;
 use crate::run::{Config, EmptyDump, Guard, MaxRemoval, MissingUsers, Mode, StaleUsers};
 use crate::store::{Servers, Topology};
 use crate::text::without_secrets;
@@ -153,6 +154,7 @@ impl Cli {
             mode: if cli.dry_run {
                 Mode::DryRun {
                     exit_code: cli.exit_code,
+                    facts: cli.verbose && cli.format == Format::Text,
                 }
             } else {
                 Mode::Apply

@@ -83,6 +83,8 @@ impl Peer {
 pub enum Refusal {
     WrongType,
     UnknownCommand,
+    /// SCAN has no key by which a proxy could choose a server.
+    NoScan,
     WantsLogin,
     WrongLogin,
     Forbidden,
@@ -118,6 +120,16 @@ impl Error {
         let words = Escaped(said.trim_ascii_end()).to_string();
         let code = words.split(' ').next().unwrap_or_default();
         Self::Refused(Refusal::of(code, &words), words)
+    }
+
+    /// What it means as the answer to SCAN: another command was answered before.
+    pub fn at_scan(self) -> Self {
+        match self {
+            Self::Refused(Refusal::UnknownCommand | Refusal::Other, words) => {
+                Self::Refused(Refusal::NoScan, words)
+            }
+            other => other,
+        }
     }
 
     pub fn refusal(&self) -> Option<Refusal> {

@@ -14,6 +14,7 @@ const WRONG_PASSWORD: &str =
 const TLS: &str = "use rediss:// with TLS, and redis:// without it";
 const SOMETHING_ELSE: &str =
     "check that this is a Redis, and that nothing in between changes its replies";
+const BEHIND_A_PROXY: &str = "give --redis the Redis itself; where the proxy spreads the keys over several, run kamonline for each of them, and never with --add-missing";
 const NO_BOARD: &str = "look at what the sets under --prefix hold: no presence board is so large";
 
 pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failure {
@@ -44,13 +45,17 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
                 true => servers.tls().how_to_show_one(),
                 false => TLS.to_owned(),
             };
+            let proxy = match topology {
+                Topology::One => format!(". A proxy that does not know SCAN, as twemproxy, closes it, too: {BEHIND_A_PROXY}"),
+                _ => String::new(),
+            };
             failure(&format!("the connection broke ({words})"))
-                .hint(format!("see in its log why it closed the connection; {what_else}"))
+                .hint(format!("see in its log why it closed the connection; {what_else}{proxy}"))
         }
         Error::Denied(words) => failure(&format!("cannot connect ({words})")).hint("add the user who runs kamonline to the group of the socket (unixsocketperm in redis.conf)"),
         Error::Tls(error) => over_tls(&error, &peer, servers),
         Error::Foreign => failure("what answers does not speak the protocol of Redis")
-            .hint(format!("check the address; {TLS}")),
+            .hint(format!("check the address, and that no proxy is in between; {TLS}")),
         Error::UnknownMaster => {
             failure("they know no master of the name given with --redis-sentinel")
                 .hint("list the names with redis-cli -p 26379 SENTINEL MASTERS")
@@ -121,6 +126,8 @@ fn refused(refusal: Refusal, words: &str, peer: &Peer, servers: &Servers) -> Fai
         Refusal::ClusterDown => failure(&format!("the cluster is down ({words})"))
             .hint("run redis-cli --cluster check HOST:PORT, which shows the slots without a master"),
         Refusal::UnknownCommand => unknown_command(words, peer, servers),
+        Refusal::NoScan => failure(&format!("it refuses SCAN ({words})"))
+            .hint(format!("if this is a proxy, as twemproxy and Envoy are, {BEHIND_A_PROXY}. If it is none, take SCAN out of rename-command in redis.conf")),
         Refusal::TooFewReplicas => failure("it takes no writes while it has too few replicas").hint(
             "bring its replicas back (INFO replication in redis-cli counts them), or lower min-replicas-to-write in redis.conf",
         ),
@@ -200,7 +207,8 @@ pub fn warning_of_replica(peer: &Peer, servers: &Servers) -> String {
     format!("{replica}; {}", replica.hint.as_deref().unwrap_or_default())
 }
 
-fn named(peer: &Peer, servers: &Servers) -> String {
+/// As errors and reports name it.
+pub fn named(peer: &Peer, servers: &Servers) -> String {
     let shown = servers.shown();
     match (&servers.topology, peer) {
         (Topology::One, _) => format!("Redis at {shown}"),

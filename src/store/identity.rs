@@ -26,16 +26,8 @@ pub fn identify(
     open: impl Fn() -> Result<Connection>,
     prefix: &[u8],
 ) -> Result<(Connection, Identity)> {
-    let mut session = Session {
-        connection: None,
-        open,
-    };
-    let mut fields = session.hello()?;
-    if !fields.is_whole() {
-        let info = session.info()?;
-        fields.mode = fields.mode.or(info.mode);
-        fields.role = fields.role.or(info.role);
-    }
+    let mut session = Session::new(open);
+    let fields = session.fields()?;
     let identity = match (fields.mode.as_deref(), fields.role.as_deref()) {
         (Some("cluster"), _) => Identity::ClusterNode,
         (Some("sentinel"), _) => Identity::Sentinel,
@@ -54,9 +46,11 @@ fn is_rejection(error: &Error) -> bool {
 
 /// What HELLO and INFO say; None is what they do not say.
 #[derive(Default)]
-struct Fields {
-    mode: Option<String>,
-    role: Option<String>,
+pub struct Fields {
+    pub mode: Option<String>,
+    pub role: Option<String>,
+    /// `redis 7.0.15`
+    pub version: Option<String>,
 }
 
 impl Fields {
@@ -67,13 +61,34 @@ impl Fields {
     }
 }
 
-struct Session<Open> {
+/// Questions that a server may refuse, or close the connection at, one by one.
+pub struct Session<Open> {
     /// None before the first command, and after the server has closed it.
     connection: Option<Connection>,
     open: Open,
 }
 
 impl<Open: Fn() -> Result<Connection>> Session<Open> {
+    pub fn new(open: Open) -> Self {
+        Self {
+            connection: None,
+            open,
+        }
+    }
+
+    pub fn fields(&mut self) -> Result<Fields> {
+        let fields = self.hello()?;
+        if fields.is_whole() {
+            return Ok(fields);
+        }
+        let info = self.info()?;
+        Ok(Fields {
+            mode: fields.mode.or(info.mode),
+            role: fields.role.or(info.role),
+            version: fields.version.or(info.version),
+        })
+    }
+
     fn connection(&mut self) -> Result<Connection> {
         self.connection.take().map_or_else(&self.open, Ok)
     }
@@ -91,14 +106,20 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
             return Ok(Fields::default());
         };
         let mut fields = Fields::default();
+        let (mut name, mut version) = (None, None);
         let mut reply = reply.into_list()?.into_iter();
-        while let (Some(name), Some(value)) = (reply.next(), reply.next()) {
-            match &*name.into_text()? {
+        while let (Some(field), Some(value)) = (reply.next(), reply.next()) {
+            match &*field.into_text()? {
                 b"mode" => fields.mode = Some(value.into_utf8()?),
                 b"role" => fields.role = Some(value.into_utf8()?),
+                b"server" => name = value.into_utf8().ok(),
+                b"version" => version = value.into_utf8().ok(),
                 _ => {}
             }
         }
+        fields.version = name
+            .zip(version)
+            .map(|(name, version)| format!("{name} {version}"));
         Ok(fields)
     }
 
@@ -115,6 +136,10 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
                     // Valkey has a name of its own.
                     Some(("redis_mode" | "server_mode", mode)) => fields.mode = Some(mode.into()),
                     Some(("role", role)) => fields.role = Some(role.into()),
+                    Some((name @ ("redis_version" | "valkey_version"), version)) => {
+                        let name = name.trim_end_matches("_version");
+                        fields.version = Some(format!("{name} {version}"));
+                    }
                     _ => {}
                 }
             }
@@ -141,7 +166,7 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
     }
 
     /// The replies to commands that are sent together; the last is an error when the server closes the connection.
-    fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Reply>>> {
+    pub fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Reply>>> {
         let mut connection = self.connection()?;
         let mut replies = Vec::new();
         if let Err(error) = connection.send(commands) {

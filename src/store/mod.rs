@@ -7,6 +7,7 @@ mod cluster;
 mod connection;
 mod error;
 mod explain;
+mod facts;
 mod identity;
 mod pipeline;
 mod read;
@@ -30,6 +31,7 @@ use crate::text::{Escaped, first_lines};
 use connection::Connection;
 use error::{Error, Peer, PeerError, Refusal};
 use explain::{explain, warning_of_replica};
+pub use facts::{Board, Facts, ServerFacts, Trial};
 use identity::{Identity, identify};
 use pipeline::{Pipeline, Reach};
 use server::Server;
@@ -80,6 +82,18 @@ impl<'a> Store<'a> {
                 )
             })));
         Ok(sets)
+    }
+
+    /// What it is and allows, as far as it tells; or why it tells nothing. The sets stay as they are.
+    pub fn facts(&mut self, rules: &Rules) -> Result<Facts, String> {
+        // The connection there is may have been idle for long, which some do not allow.
+        self.pipeline = None;
+        let (servers, mut warnings) = (self.servers, Vec::new());
+        let facts = self.try_once(Reach::EveryMaster, &mut |pipeline: &mut Pipeline| {
+            Ok(facts::gather(pipeline, servers, rules, &mut warnings))
+        });
+        self.warnings.append(&mut warnings);
+        facts.map_err(|error| explain(error, servers).to_string())
     }
 
     /// Shows that everyone whom `changes` remove can be put back: one member of each key is added to the set that holds it,

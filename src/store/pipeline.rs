@@ -125,6 +125,11 @@ impl<'a> Pipeline<'a> {
         &self.links[self.at].server.place
     }
 
+    /// Those to which there is a connection: the one server, or the masters.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.links.iter().map(|link| &link.server)
+    }
+
     pub fn send(&mut self, commands: Vec<Cmd>) -> Result<()> {
         let mut batch = Vec::with_capacity(commands.len());
         for command in commands {

@@ -167,20 +167,10 @@ fn unread(
     let in_scope = keys.len();
     keys.retain(|key| !rules.is_other(&key[rules.prefix.len()..]));
     sets.others = in_scope - keys.len();
-    let mut queue = keys.chunks(SIZES);
-    for key in &keys {
-        while !pipeline.is_busy()
-            && let Some(keys) = queue.next()
-        {
-            pipeline.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
-        }
-        let members = match pipeline.receive(|connection| connection.reply()?.into_number()) {
-            Ok(members) => members,
-            Err(error) if error.is_wrong_type() => {
-                wrong_type.push(key.clone());
-                continue;
-            }
-            Err(error) => return Err(error),
+    sizes(pipeline, &keys, |key, members| {
+        let Some(members) = members else {
+            wrong_type.push(key.clone());
+            return Ok(());
         };
         let way = match members {
             0..=MOST_AT_ONCE => SetRead::Members(members),
@@ -188,8 +178,31 @@ fn unread(
         };
         let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
         unread.push_back(Unread { key, way });
-    }
+        Ok(())
+    })?;
     Ok(unread)
+}
+
+/// How many members the set of each key has; None is a key that holds something else.
+pub fn sizes(
+    pipeline: &mut Pipeline,
+    keys: &[Arc<[u8]>],
+    mut visit: impl FnMut(&Arc<[u8]>, Option<usize>) -> Result<()>,
+) -> Result<()> {
+    let mut queue = keys.chunks(SIZES);
+    for key in keys {
+        while !pipeline.is_busy()
+            && let Some(keys) = queue.next()
+        {
+            pipeline.send(keys.iter().map(|key| command("SCARD", key)).collect())?;
+        }
+        match pipeline.receive(|connection| connection.reply()?.into_number()) {
+            Ok(members) => visit(key, Some(members))?,
+            Err(error) if error.is_wrong_type() => visit(key, None)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn batch(queue: &mut VecDeque<Unread>) -> Vec<Unread> {
@@ -204,11 +217,11 @@ fn batch(queue: &mut VecDeque<Unread>) -> Vec<Unread> {
 }
 
 /// The keys under the prefix in scope, each once: SCAN may report one twice.
-fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
+pub fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
     let mut pattern = glob_escaped(&rules.prefix);
     pattern.push(b'*');
     let (mut found, mut bytes) = (HashSet::<Arc<[u8]>, RandomState>::default(), 0);
-    pipeline.scan(
+    let scanned = pipeline.scan(
         |cursor| {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor)
@@ -232,7 +245,8 @@ fn keys(pipeline: &mut Pipeline, rules: &Rules) -> Result<Vec<Arc<[u8]>>> {
                 }
             })
         },
-    )?;
+    );
+    scanned.map_err(Error::at_scan)?;
     Ok(found.into_iter().collect())
 }
 
@@ -250,7 +264,7 @@ fn glob_escaped(prefix: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-fn command(name: &str, key: &[u8]) -> Cmd {
+pub fn command(name: &str, key: &[u8]) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(key);
     command

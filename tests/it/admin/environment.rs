@@ -548,7 +548,7 @@ fn each_variable_does_what_its_option_does() {
     ];
     let text = run(&args, &[("KAMONLINE_MAX_REMOVAL", "0")]).expect(0);
     assert!(
-        text.stdout.starts_with("abc.voip.ca: 1 user online"),
+        text.stdout.contains("\n\nabc.voip.ca: 1 user online"),
         "{}",
         text.stdout
     );

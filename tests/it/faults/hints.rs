@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::lab::{
-    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, TcpStub, free_port, kamonline, until,
+    End, Fault, Kamailio, KamailioOptions, Lab, Redis, RedisOptions, RedisProxy, Rule, Run,
+    TcpStub, free_port, kamonline, until,
 };
 
 /// Exit 1, with these words; nothing was changed.
@@ -66,8 +67,50 @@ fn a_redis_whose_commands_are_renamed() {
             ..RedisOptions::default()
         });
         other.command(&["REPLICAOF", "NO", "ONE"]);
-        let words = ["it refuses a command", command, "rename-command"];
+        let words = ["it refuses ", command, "rename-command"];
         fails(&kamailio.rpc_url(), &other.url(), &[], &words);
+    }
+}
+
+/// A proxy finds its server by the key, which SCAN has not.
+#[test]
+fn a_proxy_that_does_not_know_scan() {
+    let (kamailio, redis) = site(&[]);
+    let says = |words: &str| Fault::Says(format!("-{words}\r\n").into());
+    const ALL: [&str; 3] = ["HELLO", "INFO", "SCAN"];
+    let refused = "it refuses SCAN (";
+    let unknown = says("ERR unknown command 'SCAN', with args beginning with: 0 MATCH");
+    let of_two_servers = b"*4\r\n$1\r\n0\r\n*0\r\n$1\r\n0\r\n*0\r\n";
+    let itself = "give --redis the Redis itself";
+    for (commands, fault, said, hint) in [
+        // What Envoy says, and what it said before.
+        (&ALL[..], unknown, refused, itself),
+        (&ALL, says("unsupported command 'SCAN'"), refused, itself),
+        (&ALL, says("ERR SCAN is not supported"), refused, itself),
+        // What twemproxy does.
+        (
+            &ALL,
+            Fault::Before(End::Close),
+            "the connection broke",
+            itself,
+        ),
+        // The replies of two servers, which Envoy puts together.
+        (
+            &["SCAN"],
+            Fault::Says(of_two_servers.into()),
+            "does not speak the protocol of Redis",
+            "that no proxy is in between",
+        ),
+    ] {
+        let rule = |command: &&'static str| Rule {
+            command,
+            times: 0..usize::MAX,
+            onwards: false,
+            fault: fault.clone(),
+        };
+        let proxy = RedisProxy::new(&redis, commands.iter().map(rule).collect());
+        let words = [said, "proxy", hint];
+        fails(&kamailio.rpc_url(), &proxy.url(), &[], &words);
     }
 }
 
