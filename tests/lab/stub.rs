@@ -1,9 +1,11 @@
 //! Servers made by hand, for what a real one cannot be made to do.
 
 use super::listener::{Listener, hang, read_message, swallow};
+use super::process::until;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 /// What happens after a request has been read.
@@ -109,6 +111,13 @@ impl HttpStub {
     pub fn uptimes_asked(&self) -> usize {
         self.script.lock().unwrap().looks.uptimes
     }
+
+    /// Once a first look has had all its answers.
+    pub fn until_looked_at(&self) {
+        let dumps = || self.script.lock().unwrap().looks.dumps;
+        until("the first look is over", || dumps() == 5);
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 impl Script {
@@ -133,8 +142,9 @@ impl Script {
 pub struct Looks {
     /// The first of each look.
     pub requests: Vec<Vec<u8>>,
-    /// How often the uptime was asked for.
+    /// How often the uptime was asked for, and the dump.
     pub uptimes: usize,
+    dumps: usize,
     uptimes_since_dump: usize,
 }
 
@@ -154,6 +164,7 @@ impl Looks {
             self.uptimes_since_dump += 1;
             return Asked::Uptime;
         }
+        self.dumps += 1;
         if matches!(std::mem::take(&mut self.uptimes_since_dump), 1 | 2) {
             return Asked::Again;
         }
@@ -192,7 +203,7 @@ impl Reply {
             Reply::Drip(bytes, every) => {
                 swallow(stream);
                 let drip = |byte: &u8| {
-                    std::thread::sleep(*every);
+                    thread::sleep(*every);
                     stream.write_all(&[*byte]).is_ok()
                 };
                 let _ = bytes.iter().all(drip);

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::sixty::{self, DOMAINS, all_args, dump, everyone, removed};
 use super::{UNCHANGED, nobody_online_is_lost, says, side_by_side};
-use crate::lab::{Fault, HttpStub, Redis, RedisProxy, Reply, Rule, Run, kamonline, until};
+use crate::lab::{Fault, HttpStub, Redis, RedisProxy, Reply, Rule, Run, kamonline};
 
 const ROLLED_BACK: &str = "everyone who was removed is back: 60 users";
 /// How often a look asks for the uptime.
@@ -147,8 +147,7 @@ fn replicas(goes_at: Option<&'static str>, redis: &Redis) -> Run {
         if goes_at.is_none() {
             threads.spawn(|| {
                 let mut two = asked.lock().unwrap();
-                let is_asked = || two.as_ref().unwrap().uptimes_asked() == QUESTIONS;
-                until("the first look is over", is_asked);
+                two.as_ref().unwrap().until_looked_at();
                 two.take();
             });
         }

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use super::{
     AFTER, BEFORE, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, nobody_online_is_lost,
     redis, reset, says, second_dump, side_by_side,
 };
-use crate::lab::{Fault, HttpStub, RedisProxy, Reply, Rule, capture, kamonline, until};
+use crate::lab::{Fault, HttpStub, RedisProxy, Reply, Rule, capture, kamonline};
 
 /// How Kamailio goes wrong; how often it is asked; what is said, and the hint.
 type KamailioRow = (String, Reply, usize, &'static str, &'static str);
@@ -209,9 +208,7 @@ fn kamailio_is_gone_at_the_second_look() {
     let url = stub.url();
     let run = thread::scope(|threads| {
         threads.spawn(|| {
-            until("the first look is over", || stub.uptimes_asked() == 6);
-            // A last dump.
-            thread::sleep(Duration::from_millis(300));
+            stub.until_looked_at();
             drop(stub);
         });
         kamonline(&[&args(&url, &redis.url())[..], &["--settle=1s"]].concat())
