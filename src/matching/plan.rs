@@ -74,7 +74,7 @@ impl Plan {
         let with_set = entries.len();
         let mut without_set = 0;
         for (domain, mut users) in matches.missing.by_domain() {
-            // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
+            // Excluded only here: an excluded AoR must still keep its members online.
             users.retain(|user| !rules.excluded.contains(matches.missing.user(*user)));
             if users.is_empty() {
                 continue;
