@@ -154,7 +154,8 @@ impl Outcome {
                 }
             };
             format!(
-                "{} in {} was left alone: {} is registered, and this may be another form of it; {why}, and --add-missing adds the right form",
+                "{} in {} was left alone: {} is registered, and this may be another form of it; \
+                 {why}, and --add-missing adds the right form",
                 Escaped(plan.sets.member(other.member)),
                 Escaped(&entry.key),
                 Escaped(&other.aor)

@@ -7,6 +7,7 @@ mod cluster;
 mod connection;
 mod error;
 mod explain;
+mod hints;
 mod identity;
 mod pipeline;
 mod read;
