@@ -34,7 +34,7 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         return checked("it", printed).map(|()| Exit::Done);
     }
     let config = Arc::new(cli.config()?);
-    let progress = Progress::new(io::stderr().is_terminal());
+    let progress = Progress::new(io::stderr().is_terminal(), &config);
     let mut outcome = run::run_until_signal(&config, &progress);
     progress.end();
     let stdout = io::stdout();

@@ -181,6 +181,9 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
     match outcome.verdict() {
         Verdict::InSync => format!("in sync: {board}"),
         Verdict::Refused => format!("refused, nothing was changed; {board}"),
+        Verdict::Failed if !outcome.began_writing => {
+            format!("failed, nothing was changed; {board}")
+        }
         Verdict::Failed => format!("failed: {}; {board}", done()),
         Verdict::Discrepancies if outcome.dry_run => format!(
             "dry run, nothing was changed: {} to {}, {} to add{}; {board}",

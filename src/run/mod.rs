@@ -73,10 +73,9 @@ pub fn run_until_signal(config: &Arc<Config>, progress: &Progress) -> Outcome {
                 stopped.failure = Some(Failure::from(signal).nothing_changed());
                 return stopped;
             }
-            Event::Signal(signal) => progress.say(&format!(
-                "{}: the run ends when everyone whom it removed is back or settled, after 5 minutes at most; SIGKILL would leave them off the board",
-                signal.name()
-            )),
+            Event::Signal(signal) => {
+                progress.say(&format!("{}: {}", signal.name(), stop.what_follows()));
+            }
         }
     }
     unreachable!("the run's thread tells its outcome, or its panic ends the process")
@@ -89,6 +88,7 @@ pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
     let mut store = Store::new(&config.redis, &config.rules.prefix, config.mode.access());
     let prepared = prepare(config, &mut store, stop, progress, &mut outcome);
     let ended = prepared.and_then(|(plan, changes)| {
+        outcome.began_writing = changes.writes().is_some();
         let mut carrier = Carrier {
             config,
             store: &mut store,

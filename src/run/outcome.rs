@@ -30,6 +30,8 @@ pub struct Outcome {
     pub redis: String,
     /// None when the run did not come so far.
     pub plan: Option<Arc<Plan>>,
+    /// Whether the run began to write: before that nothing is changed.
+    pub began_writing: bool,
     /// Stale members who were registered at the second look, and so never removed. Of the plan's sets, ascending.
     pub returned: Vec<MemberId>,
     /// Members whose removal Redis confirmed.
@@ -90,6 +92,7 @@ impl Outcome {
             registrars: config.registrars.iter().map(Answer::none_of).collect(),
             redis: config.redis.shown().into(),
             plan: None,
+            began_writing: false,
             returned: Vec::new(),
             removed: Vec::new(),
             added: 0,

@@ -1,5 +1,5 @@
-//! The hints that differ by server: of each refusal of Redis, and of a server that does not answer. A hint for one more error
-//! of Redis is a row here, and a kind of [`Refusal`].
+//! What Redis refuses, and a server that does not answer: the words, and the hint. One more error of Redis is a kind of
+//! [`Refusal`] and a row here.
 
 use super::error::{Peer, Refusal};
 use super::servers::Topology;
@@ -33,11 +33,10 @@ impl Place {
     }
 }
 
-pub const A_PART_ONLY: &str = "it is a node of a Redis Cluster, and holds a part of the sets \
-                               only";
+pub const A_PART_ONLY: &str = "it is a node of a Redis Cluster, and holds a part of the sets only";
 pub const ADD_CLUSTER: &str = "add --redis-cluster";
-pub const ADD_NODES: &str = "give --redis the nodes, and --redis-cluster instead of \
-                             --redis-sentinel";
+pub const ADD_NODES: &str =
+    "give --redis the nodes, and --redis-cluster instead of --redis-sentinel";
 
 /// Each refusal, where, the words, in which `{}` is what Redis `said`, and the hint. None: what Redis said tells enough.
 pub fn refused(refusal: Refusal, said: &str, place: Place) -> Option<(&'static str, &'static str)> {
