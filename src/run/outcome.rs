@@ -147,7 +147,7 @@ impl Outcome {
     }
 
     pub fn warn_of_other_forms(&mut self, plan: &Plan) {
-        let warning = |entry: &Entry, other: &OtherForm<MemberId>| {
+        let warning = |other: &OtherForm<MemberId>| {
             let why = match other.reading {
                 Reading::Longer => "let kamailio.cfg write the user alone",
                 Reading::Shorter => "leave out --default-domain, if these AoRs hold their domain",
@@ -160,15 +160,12 @@ impl Outcome {
                 "{} in {} was left alone: {} is registered, and this may be another form of it; \
                  {why}, and --add-missing adds the right form",
                 Escaped(plan.sets.member(other.member)),
-                Escaped(&entry.key),
+                Escaped(plan.sets.key_name(other.member)),
                 Escaped(&other.aor)
             )
         };
-        let warnings = plan.entries.iter().flat_map(|entry| {
-            let others = entry.other_forms.iter();
-            others.map(move |other| warning(entry, other))
-        });
-        self.warnings.extend(first_lines(warnings));
+        let others = plan.entries.iter().flat_map(|entry| &entry.other_forms);
+        self.warnings.extend(first_lines(others.map(warning)));
     }
 
     /// The members of an entry who were removed and put back.

@@ -4,3 +4,4 @@ pub mod json;
 mod metrics;
 mod notices;
 mod secrets;
+mod terminal;
