@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use crate::lab::{Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, kamonline};
+use crate::lab::{
+    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, kamonline, kamonline_for_everybody,
+};
 
 #[test]
 fn a_unix_socket_that_is_not_for_everybody_is_told_as_such() {
@@ -39,15 +41,7 @@ fn kamonline_of_nobody(args: &[&str]) -> Run {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return kamonline(args);
     }
-    // They can read no other copy of the program.
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let program = dir.path().join("kamonline");
-    // By another process: a file that this one has open for writing cannot be run, and a fork of another test keeps it open.
-    let copied = Command::new("cp")
-        .args([env!("CARGO_BIN_EXE_kamonline").as_ref(), program.as_path()])
-        .status();
-    assert!(copied.unwrap().success());
+    let (_dir, program) = kamonline_for_everybody();
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     command.arg(program).args(args);
