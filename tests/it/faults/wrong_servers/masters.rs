@@ -12,15 +12,6 @@ const LATER: &[&str] = &["--timeout=60s"];
 const OF_CLUSTER: &[&str] = &["--redis-cluster"];
 const OF_SENTINEL: &[&str] = &["--redis-sentinel=mymaster"];
 
-fn always(command: &'static str, fault: Fault) -> Rule {
-    Rule {
-        command,
-        times: 0..usize::MAX,
-        onwards: false,
-        fault,
-    }
-}
-
 fn says(answer: impl Into<Vec<u8>>) -> Fault {
     Fault::Says(answer.into())
 }
@@ -72,7 +63,7 @@ pub fn of_sentinel(rules: Vec<Rule>, asked: (&'static str, usize)) -> Site {
     redis.add_many(KEY, ["100", "gone"]);
     let proxy = RedisProxy::new(&redis, rules);
     let master = says(named_at(&port(&proxy)));
-    let sentinel = RedisProxy::new(&redis, vec![always("SENTINEL", master)]);
+    let sentinel = RedisProxy::new(&redis, vec![Rule::always("SENTINEL", master)]);
     let site = Site::new(NO_KAMAILIO, sentinel.url(), (redis, sentinel)).with(OF_SENTINEL);
     Site {
         asked: Some((proxy, asked.0, asked.1)),
@@ -84,12 +75,12 @@ type Of = fn(Vec<Rule>, (&'static str, usize)) -> Site;
 
 pub fn flooding(of: Of) -> Site {
     let flood = Fault::Before(End::Flood(b"*1000000000\r\n", b"$1\r\nk\r\n"));
-    of(vec![always("SMEMBERS", flood)], ("SMEMBERS", 1)).with(LATER)
+    of(vec![Rule::always("SMEMBERS", flood)], ("SMEMBERS", 1)).with(LATER)
 }
 
 pub fn scanning_without_end(of: Of) -> Site {
     let scan = says("*2\r\n$1\r\n7\r\n*0\r\n");
-    of(vec![always("SCAN", scan)], ("SCAN", 2)).with(LATER)
+    of(vec![Rule::always("SCAN", scan)], ("SCAN", 2)).with(LATER)
 }
 
 pub fn with_too_many_keys(of: Of) -> Site {
@@ -98,10 +89,10 @@ pub fn with_too_many_keys(of: Of) -> Site {
     for key in 0..keys {
         scan.extend(format!("$14\r\nONLINE:{key:07}\r\n").into_bytes());
     }
-    of(vec![always("SCAN", says(scan))], ("SCAN", 1)).with(LATER)
+    of(vec![Rule::always("SCAN", says(scan))], ("SCAN", 1)).with(LATER)
 }
 
-fn announced_at(port: u16, kept: TcpStub) -> Site {
+fn announced_at(port: u16, hanging: Option<TcpStub>) -> Site {
     let redis = Redis::with(RedisOptions {
         extra: vec![
             "cluster-enabled yes".into(),
@@ -110,32 +101,32 @@ fn announced_at(port: u16, kept: TcpStub) -> Site {
         ..RedisOptions::default()
     });
     redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    let site = Site::new(NO_KAMAILIO, redis.url(), (redis, kept));
+    let site = Site::new(NO_KAMAILIO, redis.url(), (redis, hanging));
     site.with(OF_CLUSTER).with(NOW)
 }
 
 pub fn announced_and_hanging() -> Site {
     let hanging = TcpStub::hangs_after(b"");
-    announced_at(hanging.port(), hanging)
+    announced_at(hanging.port(), Some(hanging))
 }
 
 pub fn announced_and_down() -> Site {
-    announced_at(free_port(), TcpStub::hangs_after(b""))
+    announced_at(free_port(), None)
 }
 
-fn named(port: u16, kept: TcpStub) -> Site {
+fn named(port: u16, hanging: Option<TcpStub>) -> Site {
     let sentinel = TcpStub::hangs_after(named_at(&port.to_string()).as_bytes());
-    let site = Site::new(NO_KAMAILIO, sentinel.redis_url(), (sentinel, kept));
+    let site = Site::new(NO_KAMAILIO, sentinel.redis_url(), (sentinel, hanging));
     site.with(OF_SENTINEL).with(NOW)
 }
 
 pub fn named_and_hanging() -> Site {
     let hanging = TcpStub::hangs_after(b"");
-    named(hanging.port(), hanging)
+    named(hanging.port(), Some(hanging))
 }
 
 pub fn named_and_down() -> Site {
-    named(free_port(), TcpStub::hangs_after(b""))
+    named(free_port(), None)
 }
 
 /// From one node to the next, and round again.
@@ -143,7 +134,7 @@ pub fn whose_slot_moves_on() -> Site {
     let redis = cluster_of_one();
     let moved = |to: &str| {
         let moved = says(format!("-MOVED 1 127.0.0.1:{to}\r\n"));
-        vec![always("SCARD", moved)]
+        vec![Rule::always("SCARD", moved)]
     };
     let mut nodes = vec![RedisProxy::new(&redis, vec![])];
     for _ in 0..20 {
@@ -157,12 +148,12 @@ pub fn whose_slot_moves_on() -> Site {
 }
 
 pub fn that_says_it_is(mode: &str) -> Site {
-    of_sentinel(vec![always("HELLO", says(hello(mode)))], ("HELLO", 1)).with(LATER)
+    of_sentinel(vec![Rule::always("HELLO", says(hello(mode)))], ("HELLO", 1)).with(LATER)
 }
 
 pub fn hung_in_a_cluster() -> Site {
     let hang = Fault::Before(End::Hang);
-    let site = of_cluster(vec![always("SCAN", hang)], ("SCAN", 1)).with(&["--timeout=1s"]);
+    let site = of_cluster(vec![Rule::always("SCAN", hang)], ("SCAN", 1)).with(&["--timeout=1s"]);
     Site {
         takes: 1..3,
         ..site
