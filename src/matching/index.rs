@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::ids::{DomainId, MemberId};
 use super::members::Members;
 
-/// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/properties.rs says so.
+/// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/proofs/properties.rs says so.
 #[derive(Default)]
 pub struct Index {
     own: Forms,

@@ -57,7 +57,7 @@ fn on<'a>(board: &'a Board, dir: &Path) -> Vec<Contender<'a>> {
         contender(name, stale, &[&command, mode].concat())
     };
     let rival = |name, arguments: &[&str]| {
-        let program = format!("{}/tests/benchmark/{name}", env!("CARGO_MANIFEST_DIR"));
+        let program = format!("{}/tests/load/benchmark/{name}", env!("CARGO_MANIFEST_DIR"));
         contender(name, 0, &[&[program.as_str(), &rpc], arguments].concat())
     };
     // The settling time is for the phones, not for the processor. The uptime is asked for.
@@ -172,7 +172,7 @@ pub fn draw(contenders: &[Contender], path: &Path) {
         .filter(|one| one.board.domains == domains)
         .map(|one| format!("'{}' ", one.name))
         .collect();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/benchmark/plot.gp");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/load/benchmark/plot.gp");
     let mut plot = Command::new("gnuplot");
     plot.args(["-c", script]);
     plot.args([with("md"), with("svg"), names, domains.to_string()]);
