@@ -106,7 +106,7 @@ impl Plan {
                 .missing
                 .sort_unstable_by_key(|user| matches.missing.user(*user));
         }
-        entries.sort_unstable_by(|a, b| a.domain.cmp(&b.domain));
+        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let totals = Totals {
             online: entries.iter().map(|entry| entry.online).sum(),
             members: sets.count(),

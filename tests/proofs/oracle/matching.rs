@@ -330,7 +330,7 @@ impl Scenario {
             .flatten()
             .any(|member| member.contains(&b'%'));
         assert!(plan.totals.online == users.len() || !exact && plan.totals.online < users.len());
-        let one_each = |a: &Entry, b: &Entry| a.domain < b.domain;
+        let one_each = |a: &Entry, b: &Entry| a.key < b.key;
         assert!(plan.entries.is_sorted_by(one_each));
         for entry in &plan.entries {
             let is_its = |key: &Bytes| key[PREFIX.len()..].eq_ignore_ascii_case(&entry.domain);
