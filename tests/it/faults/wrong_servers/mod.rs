@@ -31,7 +31,7 @@ impl Site {
             redis: redis.into(),
             args: Vec::new(),
             asked: None,
-            takes: 0..120,
+            takes: 0..600,
             _kept: Box::new(kept),
         }
     }
