@@ -19,9 +19,9 @@ complete -c kamonline -l redis-key -d 'Key of that certificate' -r -F
 complete -c kamonline -l redis-password-file -d 'Password for Redis, of the ACL user in the URL if there is one' -r -F
 complete -c kamonline -l prefix -d 'What the keys of the sets begin with' -r
 complete -c kamonline -l checked-key -d 'Key that tells readers of the sets when they were last right' -r
-complete -c kamonline -l domain -d 'Only domains that this matches whole; repeatable [default: all]' -r
-complete -c kamonline -l exclude-domain -d 'Not the domains that this matches whole; repeatable' -r
-complete -c kamonline -l exclude-user -d 'Leave alone the users whom this matches whole; repeatable' -r
+complete -c kamonline -l domain -d 'Only domains whose name it matches; repeatable [default: all]' -r
+complete -c kamonline -l exclude-domain -d 'Not the domains whose name it matches; repeatable' -r
+complete -c kamonline -l exclude-user -d 'Leave alone the users whose name it matches; repeatable' -r
 complete -c kamonline -l default-domain -d 'Domain of every AoR, for registrars with use_domain 0' -r
 complete -c kamonline -l max-removal -d 'Most removals: a count, or a share of members' -r
 complete -c kamonline -l min-uptime -d 'Remove nobody before each Kamailio has been up so long' -r

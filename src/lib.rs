@@ -1,4 +1,5 @@
-//! `kamonline` makes the Redis sets `ONLINE:DOMAIN` say what Kamailio knows.
+//! `kamonline` removes users from the Redis sets `ONLINE:DOMAIN` whom Kamailio no longer has registered and, if asked, adds
+//! those who are missing.
 //!
 //! # The folders, from the top; imports run downwards only
 //!

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use kamonline::failure::{Exit, Failure};
-use kamonline::report::{self, Format, Style};
+use kamonline::report::{self, Color, Format, Style};
 use kamonline::run::{self, Mode, Progress};
 use kamonline::settings::{Cli, SettingsError};
 
@@ -14,13 +14,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(SettingsError::Clap(error)) => error.exit(),
         Err(SettingsError::Failure(failure)) => {
-            complain(&failure);
+            complain(&failure, Color::Auto);
             return ExitCode::from(failure.exit.code());
         }
     };
     let style = cli.style();
     let exit = run(cli, style).unwrap_or_else(|failure| {
-        complain(&failure);
+        complain(&failure, style.color);
         failure.exit
     });
     ExitCode::from(exit.code())
@@ -34,7 +34,7 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         return checked("it", printed).map(|()| Exit::Done);
     }
     let config = Arc::new(cli.config()?);
-    let progress = Progress::new(io::stderr().is_terminal());
+    let progress = Progress::new(io::stderr().is_terminal(), &config);
     let mut outcome = run::run_until_signal(&config, &progress);
     progress.end();
     let stdout = io::stdout();
@@ -57,7 +57,7 @@ fn run(cli: Cli, style: Style) -> Result<Exit, Failure> {
         }
     }
     match &outcome.failure {
-        Some(failure) => complain(failure),
+        Some(failure) => complain(failure, style.color),
         None => checked("the run is done, but its report", printed)?,
     }
     Ok(outcome.exit(config.mode))
@@ -73,9 +73,10 @@ fn checked(what: &str, printed: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-fn complain(failure: &Failure) {
+fn complain(failure: &Failure, color: Color) {
     let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "kamonline: error: {failure}");
+    let error = color.error(stderr.is_terminal());
+    let _ = writeln!(stderr, "kamonline: {error}: {failure}");
     if let Some(hint) = &failure.hint {
         let _ = writeln!(stderr, "  hint: {hint}");
     }

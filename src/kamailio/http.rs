@@ -26,10 +26,13 @@ impl Login {
     }
 }
 
-/// The URL without user and password, and these; `password` goes before one in the URL.
+/// The URL without user and password, and these; `password` takes precedence over one in the URL.
 pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>), Failure> {
     let usage = |why: &str| {
-        Failure::usage(format!("--kamailio: {why}")).hint("write it as http://127.0.0.1:5060/rpc: a port on which Kamailio listens for TCP, then its xhttp_rpc_root")
+        Failure::usage(format!("--kamailio: {why}")).hint(
+            "write it as http://127.0.0.1:5060/rpc: a port on which Kamailio listens for TCP, \
+             then its xhttp_rpc_root",
+        )
     };
     check_url("--kamailio", given)?;
     let mut url = Url::parse(given).map_err(|error| usage(&format!("not a URL ({error})")))?;

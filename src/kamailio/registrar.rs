@@ -46,7 +46,7 @@ pub struct NoUptime {
 }
 
 impl Registrar {
-    /// `url` is what `--kamailio` says; `password` goes before one in the URL.
+    /// `url` is what `--kamailio` says; `password` takes precedence over one in the URL.
     pub fn new(
         url: &str,
         password: Option<&str>,

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Users of domains that have a set: [`Sets::batch`](super::Sets::batch) makes an empty batch.
 pub struct Batch {
     pub users: Names<UserId, DomainId>,
-    /// Of each user, in their order.
+    /// One for each user, in their order.
     pub hashes: Vec<u64>,
     pub aors: Aors,
     user_case: UserCase,

@@ -13,7 +13,7 @@ pub struct Domains {
     names: Names<NameId, DomainId>,
     by_id: Vec<NameId>,
     distinct: Distinct<NameId>,
-    /// Of all names together.
+    /// How many all names together have.
     bytes: usize,
 }
 

@@ -167,7 +167,10 @@ impl DumpVisitor for DumpMatcher<'_> {
                 "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc has use_domain 1",
                 self.with_domain_count, self.aors
             ))
-            .hint("leave out --default-domain: it is for registrars with use_domain 0. Ask registrars of the two kinds in runs of their own, each with its --domain"));
+            .hint(
+                "leave out --default-domain: it is for registrars with use_domain 0. Ask \
+                 registrars of the two kinds in runs of their own, each with its --domain",
+            ));
         }
         matches.missing.unite(self.missing)?;
         matches.aors = self.aors;

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::ids::{DomainId, MemberId};
 use super::members::Members;
 
-/// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/properties.rs says so.
+/// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/proofs/properties.rs says so.
 #[derive(Default)]
 pub struct Index {
     own: Forms,
@@ -24,13 +24,13 @@ pub struct Index {
 /// Members by one of their forms, each form once.
 #[derive(Default)]
 struct Forms {
-    /// Of each form in a domain the first member.
+    /// The first member of each form in a domain.
     first: HashTable<MemberId>,
-    /// Of a member the next one with the same form: a chain, since one user may have thousands of spellings.
+    /// For each member the next one with the same form: a chain, since one user may have thousands of spellings.
     next: HashMap<MemberId, MemberId, RandomState>,
 }
 
-/// Of a user the first member with that form, and the first whose unescaped form it is.
+/// For one user: the first member spelled so, and the first member spelled so once unescaped.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Found {
     own: Option<MemberId>,

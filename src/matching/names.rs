@@ -20,7 +20,7 @@ pub fn bounded(names: usize, bytes: usize) -> Result<(), Failure> {
 
 /// Names, each in a group, in the order they came: members in keys, users in domains.
 pub struct Names<N, G> {
-    /// Of each name its group, its length, its bytes: to look at one is to wait for memory once.
+    /// For each name its group, its length, its bytes, in one place: reading a name waits for memory once.
     records: Vec<u8>,
     count: usize,
     kinds: PhantomData<(N, G)>,

@@ -4,28 +4,31 @@ use std::sync::Arc;
 
 use super::readings::{OtherForm, Readings};
 use super::scope::Rules;
-use super::{DomainId, Key, Matches, MemberId, Names, Sets, UserId};
+use super::{DomainId, KeyId, Matches, MemberId, Names, Sets, UserId};
 
-/// Every key, with the members to remove from its set and the users to add.
+/// Every domain, with the members to remove from its sets and the users to add.
 pub struct Plan {
     pub sets: Sets,
     missing: Names<UserId, DomainId>,
-    /// In the order of the keys' bytes.
+    /// In the order of the domains' bytes.
     pub entries: Vec<Entry>,
     pub totals: Totals,
 }
 
-/// One key.
+/// One domain.
 #[derive(Default)]
 pub struct Entry {
     /// In lower case.
     pub domain: Vec<u8>,
+    /// Its keys in Redis, for [`Sets::key`], in the order of their bytes: one, or several that differ in case.
+    pub keys: Vec<KeyId>,
+    /// To whose set missing users are added: `--prefix` and the domain.
     pub key: Arc<[u8]>,
     /// Users of the domain who are registered.
     pub online: usize,
-    /// Members that the set had.
+    /// Members that the sets had.
     pub members: usize,
-    /// Members who are not registered, for [`Sets::member`], in the order of their bytes.
+    /// Members who are not registered, for [`Sets::member`], in the order of their keys and of their bytes.
     pub stale: Vec<MemberId>,
     /// Members who are not registered as they stand, and are under another reading: neither stale nor online.
     pub other_forms: Vec<OtherForm<MemberId>>,
@@ -53,52 +56,49 @@ impl Plan {
             .filter(|member| !matches.is_online(*member))
             .collect();
 
-        let new_entry = |key: &Key| Entry {
-            members: key.members,
-            ..Entry::new(key.name.clone(), sets.domains.name(key.domain))
-        };
-        let mut entries: Vec<_> = sets.keys().iter().map(new_entry).collect();
+        let new_entry = |domain: &[u8]| Entry::new(&rules.prefix, domain);
+        let mut entries: Vec<_> = sets.domains.iter().map(new_entry).collect();
+        for key in sets.key_ids() {
+            let entry = &mut entries[sets.key(key).domain.index()];
+            entry.members += sets.key(key).members;
+            entry.keys.push(key);
+        }
         // Before excluded users are taken out of the missing: they are registered, too.
         let readings = Readings::new(&matches.missing, rules.user_case);
         for member in &stale {
-            let entry = &mut entries[sets.key_of(*member).index()];
+            let entry = &mut entries[sets.domain_of(*member).index()];
             let name = sets.member(*member);
             match readings.find(*member, &entry.domain, name) {
                 Some(other) => entry.other_forms.push(other),
                 None => entry.stale.push(*member),
             }
         }
-        let mut online = matches.online_by_domain(&sets);
-        let by_key = |a: &Entry, b: &Entry| a.key.cmp(&b.key);
-        entries.sort_unstable_by(by_key);
-        let with_set = entries.len();
-        let mut without_set = 0;
+        for (entry, online) in entries.iter_mut().zip(matches.online_by_domain(&sets)) {
+            entry.online = online;
+        }
         for (domain, mut users) in matches.missing.by_domain() {
-            // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
+            // Excluded only here: an excluded AoR must still keep its members online.
             users.retain(|user| !rules.excluded.contains(matches.missing.user(*user)));
             if users.is_empty() {
                 continue;
             }
-            match sets.domains.find(domain) {
-                Some(id) => online[id.index()] += users.len(),
-                None => without_set += users.len(),
-            }
-            let key = [&rules.prefix, domain].concat();
-            match entries[..with_set].binary_search_by(|entry| (*entry.key).cmp(&key)) {
-                Ok(at) => entries[at].missing = users,
-                Err(_) => entries.push(Entry {
-                    missing: users,
-                    ..Entry::new(key.into(), domain)
-                }),
-            }
+            let at = sets.domains.find(domain).map(DomainId::index);
+            let at = at.unwrap_or_else(|| {
+                entries.push(new_entry(domain));
+                entries.len() - 1
+            });
+            entries[at].online += users.len();
+            entries[at].missing = users;
         }
 
         for entry in &mut entries {
-            let id = sets.domains.find(&entry.domain);
-            entry.online = id.map_or(entry.missing.len(), |id| online[id.index()]);
+            entry.keys.sort_unstable_by_key(|key| &sets.key(*key).name);
             entry
                 .stale
                 .sort_unstable_by_key(|member| sets.member(*member));
+            if entry.keys.len() > 1 {
+                entry.stale.sort_by_key(|member| sets.key_name(*member));
+            }
             entry
                 .other_forms
                 .sort_unstable_by_key(|other| sets.member(other.member));
@@ -106,9 +106,9 @@ impl Plan {
                 .missing
                 .sort_unstable_by_key(|user| matches.missing.user(*user));
         }
-        entries.sort_unstable_by(by_key);
+        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let totals = Totals {
-            online: online.iter().sum::<usize>() + without_set,
+            online: entries.iter().map(|entry| entry.online).sum(),
             members: sets.count(),
             stale: entries.iter().map(|entry| entry.stale.len()).sum(),
             other_forms: entries.iter().map(|entry| entry.other_forms.len()).sum(),
@@ -136,12 +136,33 @@ impl Plan {
 }
 
 impl Entry {
-    fn new(key: Arc<[u8]>, domain: &[u8]) -> Self {
+    fn new(prefix: &[u8], domain: &[u8]) -> Self {
         Self {
-            key,
+            key: [prefix, domain].concat().into(),
             domain: domain.to_vec(),
             ..Self::default()
         }
+    }
+
+    /// The keys that a report names: more than one where members and missing users are of several.
+    pub fn key_names<'a>(&'a self, sets: &'a Sets) -> Vec<&'a [u8]> {
+        let mut names: Vec<_> = self.keys.iter().map(|key| &*sets.key(*key).name).collect();
+        if (names.is_empty() || !self.missing.is_empty()) && !names.contains(&&*self.key) {
+            names.push(&self.key);
+        }
+        names
+    }
+
+    /// The stale members of one of the keys.
+    pub fn stale_of(&self, key: KeyId, sets: &Sets) -> &[MemberId] {
+        let name = &*sets.key(key).name;
+        let from = self
+            .stale
+            .partition_point(|member| sets.key_name(*member) < name);
+        let to = self
+            .stale
+            .partition_point(|member| sets.key_name(*member) <= name);
+        &self.stale[from..to]
     }
 
     pub fn differs(&self) -> bool {

@@ -6,7 +6,7 @@ use super::aor::UserCase;
 use super::batch::{Aors, Batch};
 use super::distinct::Distinct;
 use super::domains::Domains;
-use super::ids::{DomainId, KeyId, MemberId};
+use super::ids::{DomainId, Id, KeyId, MemberId};
 use super::index::{Found, Index};
 use super::members::{Key, Members};
 use crate::failure::Failure;
@@ -68,6 +68,10 @@ impl Sets {
 
     pub fn keys(&self) -> &[Key] {
         &self.members.keys
+    }
+
+    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
+        (0..self.keys().len()).map(|index| KeyId::new(index as u32))
     }
 
     pub fn key(&self, id: KeyId) -> &Key {

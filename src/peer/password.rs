@@ -48,7 +48,7 @@ impl Password {
     }
 }
 
-/// Of a file with a secret in it.
+/// The warning that other users can read a file with a secret in it.
 pub fn warning_of_readers(option: &str, file: &Path) -> Option<String> {
     let everybody_reads =
         |data: fs::Metadata| data.is_file() && data.permissions().mode() & 0o004 > 0;

@@ -1,4 +1,4 @@
-//! TLS, as both servers have it: whom kamonline trusts, the certificate it shows, and what goes wrong.
+//! TLS, as both servers have it: which servers kamonline trusts, the certificate it shows, and what goes wrong.
 
 use std::io;
 use std::path::Path;
@@ -157,12 +157,17 @@ impl Options<'_> {
                 "--{server}: the root certificates of this system cannot be read ({error})"
             ))
             .hint(format!(
-                "let SSL_CERT_FILE and SSL_CERT_DIR in the environment name a file and a directory that can be read, or unset them: then it is /etc/ssl/certs or the like; or {give_a_root}"
+                "let SSL_CERT_FILE and SSL_CERT_DIR in the environment name a file and a \
+                 directory that can be read, or unset them: then it is /etc/ssl/certs or the \
+                 like; or {give_a_root}"
             )),
             None => Failure::usage(format!(
-                "--{server}: this system has no root certificates, so no server can be trusted over TLS"
+                "--{server}: this system has no root certificates, so no server can be trusted \
+                 over TLS"
             ))
-            .hint(format!("{give_a_root}, or install the package ca-certificates")),
+            .hint(format!(
+                "{give_a_root}, or install the package ca-certificates"
+            )),
         })
     }
 }
@@ -177,7 +182,7 @@ impl Tls {
         self.shows_own
     }
 
-    /// An error of the TLS library; `peer` is whom it is about.
+    /// An error of the TLS library; `peer` names the server.
     pub fn explain(&self, error: &rustls::Error, peer: &str) -> Failure {
         let failure = |what: &str| Failure::new(what).context(peer);
         match error {
@@ -200,7 +205,9 @@ impl Tls {
         let words = why.to_string();
         if words.contains("CaUsedAsEndEntity") {
             return failure("it is that of an authority, CA:TRUE").hint(format!(
-                "give the server a certificate that is CA:FALSE (openssl req -x509 -addext basicConstraints=CA:FALSE ...), and --{server}-ca FILE the root that signed it, or itself"
+                "give the server a certificate that is CA:FALSE (openssl req -x509 -addext \
+                 basicConstraints=CA:FALSE ...), and --{server}-ca FILE the root that signed \
+                 it, or itself"
             ));
         }
         if is_of_version_1(why) {
@@ -213,7 +220,8 @@ impl Tls {
             _ => &Escaped(words.as_bytes()).to_string(),
         };
         failure(words).hint(format!(
-            "give the root that signed it with --{server}-ca FILE, and use the name that the certificate is for"
+            "give the root that signed it with --{server}-ca FILE, and use the name that the \
+             certificate is for"
         ))
     }
 
@@ -222,8 +230,12 @@ impl Tls {
         let server = self.server;
         let failure = |what: &str| Failure::new(what).context(peer);
         if self.shows_own {
-            return failure(&format!("it does not accept the certificate of --{server}-cert ({alert:?})")).hint(
-                "give one that is valid, and signed by an authority that the server trusts: tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
+            return failure(&format!(
+                "it does not accept the certificate of --{server}-cert ({alert:?})"
+            ))
+            .hint(
+                "give one that is valid, and signed by an authority that the server trusts: \
+                 tls-ca-cert-file in redis.conf, ca_list of Kamailio's module tls",
             );
         }
         let demands = failure("it demands a certificate of its clients");
@@ -238,7 +250,8 @@ impl Tls {
     pub fn how_to_show_one(&self) -> String {
         let server = self.server;
         format!(
-            "give a certificate that it trusts with --{server}-cert FILE and --{server}-key FILE, if it demands one of its clients"
+            "give a certificate that it trusts with --{server}-cert FILE and --{server}-key \
+             FILE, if it demands one of its clients"
         )
     }
 }

@@ -23,7 +23,10 @@ pub fn check_url(option: &str, url: &str) -> Result<(), Failure> {
         return Err(Failure::usage(format!(
             "{option}: the host name has letters that DNS does not have"
         ))
-        .hint("write each part of an international name as DNS has it: xn--bcher-kva.example is bücher.example"));
+        .hint(
+            "write each part of an international name as DNS has it: xn--bcher-kva.example is \
+             bücher.example",
+        ));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The report as JSON: one object on one line, also of a run that failed. `README.md` describes it.
+//! The report as JSON: one object on one line, also of a run that failed. The man page describes it.
 
 use std::io::{self, Write};
 
@@ -60,6 +60,8 @@ struct Totals {
 struct Domain {
     domain: String,
     key: String,
+    /// Where there are several.
+    keys: Vec<Key>,
     online: usize,
     members: usize,
     stale: Vec<String>,
@@ -71,6 +73,14 @@ struct Domain {
     other_forms: Vec<String>,
     /// The names above that are not shown byte for byte.
     bytes: Vec<Bytes>,
+}
+
+/// One of several keys that differ in case.
+#[derive(Serialize)]
+struct Key {
+    key: String,
+    members: usize,
+    stale: Vec<String>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -217,6 +227,8 @@ fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> 
                     .map(|member| text(plan.sets.member(member)))
                     .collect()
             };
+            let key_names = entry.key_names(&plan.sets);
+            let keys = entry.keys.iter().filter(|_| key_names.len() > 1);
             Domain {
                 online: entry.online,
                 members: entry.members,
@@ -232,7 +244,22 @@ fn domains(outcome: &Outcome, plan: &Plan, detail: Detail, lossy: &mut bool) -> 
                     .map(|user| text(plan.missing(*user)))
                     .collect(),
                 domain: text(&entry.domain),
-                key: text(&entry.key),
+                key: match &*key_names {
+                    [only] => text(only),
+                    _ => text(&entry.key),
+                },
+                keys: keys
+                    .map(|key| Key {
+                        key: text(&plan.sets.key(*key).name),
+                        members: plan.sets.key(*key).members,
+                        stale: {
+                            let stale = entry.stale_of(*key, &plan.sets).iter();
+                            stale
+                                .map(|member| text(plan.sets.member(*member)))
+                                .collect()
+                        },
+                    })
+                    .collect(),
                 bytes: {
                     bytes.sort_unstable();
                     bytes.dedup();

@@ -30,13 +30,7 @@ pub fn write(
     terminal: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let color = match style.color {
-        Color::Auto => {
-            terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
-        Color::Always => true,
-        Color::Never => false,
-    };
+    let color = style.color.is_on(terminal);
     match style.format {
         Format::Json => json::write(outcome, style.detail, out),
         Format::Text => text::write(outcome, style.detail, color, terminal, out),

@@ -27,6 +27,11 @@ pub enum Detail {
     All,
 }
 
+pub const RED: &str = "\x1b[31m";
+pub const GREEN: &str = "\x1b[32m";
+pub const BOLD: &str = "\x1b[1m";
+pub const BOLD_RED: &str = "\x1b[1;31m";
+
 /// `--color`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -34,4 +39,29 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+impl Color {
+    /// Whether what is printed to a terminal, or to something else, is coloured.
+    pub fn is_on(self, terminal: bool) -> bool {
+        match self {
+            Color::Auto => {
+                terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+            Color::Always => true,
+            Color::Never => false,
+        }
+    }
+
+    /// An error begins with it.
+    pub fn error(self, terminal: bool) -> String {
+        painted(self.is_on(terminal), BOLD_RED, "error")
+    }
+}
+
+pub fn painted(color: bool, style: &str, text: &str) -> String {
+    match color {
+        true => format!("{style}{text}\x1b[0m"),
+        false => text.into(),
+    }
 }

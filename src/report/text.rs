@@ -3,22 +3,55 @@
 use std::io::{self, Write};
 
 use super::facts;
-use super::style::Detail;
-use crate::matching::{Entry, Plan};
+use super::style::{BOLD, BOLD_RED, Detail, GREEN, RED, painted};
+use crate::matching::{Entry, MemberId, Plan};
 use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
 use crate::text::{Escaped, counted};
 
-/// Users shown of one domain to a person who did not ask for all.
-const SOME: usize = 20;
+/// The users of one kind that are shown of a domain, unless all are asked for.
+const USERS: usize = 20;
+/// On a terminal more would scroll away: the domains, and the users of one kind in all of them.
+const SCREEN_DOMAINS: usize = 10;
+const SCREEN_USERS: usize = 40;
 
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const BOLD: &str = "\x1b[1m";
-
-/// How many users of one domain are shown.
+/// How much is shown.
 struct Most {
+    domains: usize,
+    /// Of one domain.
     stale: usize,
     missing: usize,
+    back: usize,
+}
+
+impl Most {
+    const ALL: Self = Self {
+        domains: usize::MAX,
+        stale: usize::MAX,
+        missing: usize::MAX,
+        back: usize::MAX,
+    };
+
+    fn on_a_screen(domains: usize) -> Self {
+        let users = USERS.min(SCREEN_USERS / domains.clamp(1, SCREEN_DOMAINS));
+        Self {
+            domains: SCREEN_DOMAINS,
+            stale: users,
+            missing: users,
+            back: users,
+        }
+    }
+
+    /// What is kept, as cron's mail is, names everyone who was removed.
+    fn in_a_file(outcome: &Outcome) -> Self {
+        Self {
+            stale: match outcome.removed.is_empty() {
+                true => USERS,
+                false => usize::MAX,
+            },
+            missing: USERS,
+            ..Self::ALL
+        }
+    }
 }
 
 struct Paint {
@@ -27,14 +60,11 @@ struct Paint {
 
 impl Paint {
     fn line(&self, out: &mut impl Write, style: &str, text: &str) -> io::Result<()> {
-        match self.color {
-            true => writeln!(out, "{style}{text}\x1b[0m"),
-            false => writeln!(out, "{text}"),
-        }
+        writeln!(out, "{}", painted(self.color, style, text))
     }
 }
 
-/// `terminal` is whether a person looks at it: what is kept, as cron's mail is, names everyone who was removed.
+/// `terminal` is whether a person looks at it.
 pub fn write(
     outcome: &Outcome,
     detail: Detail,
@@ -49,32 +79,44 @@ pub fn write(
     let Some(plan) = &outcome.plan else {
         return Ok(());
     };
-    if detail == Detail::OnlyNews && outcome.verdict() == Verdict::InSync {
+    let verdict = outcome.verdict();
+    if detail == Detail::OnlyNews && verdict == Verdict::InSync {
         return Ok(());
     }
-    let most_missing = match detail {
-        Detail::All => usize::MAX,
-        _ => SOME,
+    let mut entries: Vec<_> = plan.entries.iter().collect();
+    entries.retain(|entry| detail == Detail::All || entry.differs());
+    let most = match detail {
+        Detail::All => Most::ALL,
+        _ if terminal => Most::on_a_screen(entries.len()),
+        _ => Most::in_a_file(outcome),
     };
-    let most_stale = match terminal || outcome.removed.is_empty() {
-        true => most_missing,
-        false => usize::MAX,
-    };
-    let most = Most {
-        stale: most_stale,
-        missing: most_missing,
-    };
-    for entry in plan
-        .entries
-        .iter()
-        .filter(|entry| detail == Detail::All || entry.differs())
-    {
-        self::entry(outcome, plan, entry, &most, &paint, out)?;
+    let mut hidden = Vec::new();
+    for (at, entry) in entries.into_iter().enumerate() {
+        // Who may be off the board is named, whoever else is not.
+        match at < most.domains || outcome.off_of(entry).next().is_some() {
+            true => self::entry(outcome, plan, entry, &most, &paint, out)?,
+            false => hidden.push(entry),
+        }
+    }
+    if !hidden.is_empty() {
+        let stale = hidden.iter().map(|entry| entry.stale.len()).sum();
+        let missing = hidden.iter().map(|entry| entry.missing.len()).sum();
+        writeln!(
+            out,
+            "and {}, with {} and {} (-v shows all)",
+            counted(hidden.len(), "more domain"),
+            counted(stale, "stale user"),
+            counted(missing, "missing user")
+        )?;
     }
     for notice in &outcome.notices {
         writeln!(out, "note: {notice}")?;
     }
-    paint.line(out, BOLD, &summary(outcome, plan))
+    let style = match verdict {
+        Verdict::Refused | Verdict::Failed => BOLD_RED,
+        _ => BOLD,
+    };
+    paint.line(out, style, &summary(outcome, plan))
 }
 
 fn entry(
@@ -85,38 +127,35 @@ fn entry(
     paint: &Paint,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let keys = entry.key_names(&plan.sets);
+    // Where there are several, a user's own is told.
+    let in_key = |key: &[u8]| match keys.len() {
+        1 => String::new(),
+        _ => format!(" in {}", Escaped(key)),
+    };
+    let member = |member: MemberId| {
+        let in_key = in_key(plan.sets.key_name(member));
+        format!("{}{in_key}", Escaped(plan.sets.member(member)))
+    };
+    let shown: Vec<_> = keys.iter().map(|key| Escaped(key).to_string()).collect();
     let head = format!(
         "{}: {} online, {} in {}",
         Escaped(&entry.domain),
         counted(entry.online, "user"),
         counted(entry.members, "member"),
-        Escaped(&entry.key)
+        shown.join(" and ")
     );
     paint.line(out, BOLD, &head)?;
-    for member in entry.stale.iter().take(most.stale) {
-        paint.line(
-            out,
-            RED,
-            &format!("  - {}", Escaped(plan.sets.member(*member))),
-        )?;
+    for stale in entry.stale.iter().take(most.stale) {
+        paint.line(out, RED, &format!("  - {}", member(*stale)))?;
     }
     for other in entry.other_forms.iter().take(most.missing) {
-        let (member, aor) = (plan.sets.member(other.member), &other.aor);
-        writeln!(
-            out,
-            "  ? {} (another form of {})",
-            Escaped(member),
-            Escaped(aor)
-        )?;
+        let aor = Escaped(&other.aor);
+        writeln!(out, "  ? {} (another form of {aor})", member(other.member))?;
     }
     for user in entry.missing.iter().take(most.missing) {
-        paint.line(out, GREEN, &format!("  + {}", Escaped(plan.missing(*user))))?;
-    }
-    let hidden = entry.stale.len().saturating_sub(most.stale)
-        + entry.other_forms.len().saturating_sub(most.missing)
-        + entry.missing.len().saturating_sub(most.missing);
-    if hidden > 0 {
-        writeln!(out, "    and {hidden} more (-v shows all)")?;
+        let user = Escaped(plan.missing(*user));
+        paint.line(out, GREEN, &format!("  + {user}{}", in_key(&entry.key)))?;
     }
     let why = |why: &'static str| move |member| (member, why);
     let returned = outcome.returned_of(entry);
@@ -124,14 +163,20 @@ fn entry(
     let restored = outcome.restored_of(entry);
     let restored = restored.map(why("restored: registered while they were being removed"));
     let rolled_back = outcome.rolled_back_of(entry).map(why("put back"));
-    let back = returned.chain(restored).chain(rolled_back.take(most.stale));
-    for (member, why) in back {
-        let user = Escaped(plan.sets.member(member));
-        paint.line(out, GREEN, &format!("  + {user} ({why})"))?;
+    let back: Vec<_> = returned.chain(restored).chain(rolled_back).collect();
+    let hidden = entry.stale.len().saturating_sub(most.stale)
+        + entry.other_forms.len().saturating_sub(most.missing)
+        + entry.missing.len().saturating_sub(most.missing)
+        + back.len().saturating_sub(most.back);
+    for (user, why) in back.iter().take(most.back) {
+        paint.line(out, GREEN, &format!("  + {} ({why})", member(*user)))?;
+    }
+    if hidden > 0 {
+        writeln!(out, "    and {hidden} more (-v shows all)")?;
     }
     for off in outcome.off_of(entry) {
-        let user = Escaped(plan.sets.member(off.member));
         let perhaps = if off.is_certain { "" } else { "perhaps " };
+        let user = member(off.member);
         let line = format!("  ! {user} ({perhaps}off the board, and should be on it)");
         paint.line(out, RED, &line)?;
     }
@@ -185,6 +230,9 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
     match outcome.verdict() {
         Verdict::InSync => format!("in sync: {board}"),
         Verdict::Refused => format!("refused, nothing was changed; {board}"),
+        Verdict::Failed if !outcome.began_writing => {
+            format!("failed, nothing was changed; {board}")
+        }
         Verdict::Failed => format!("failed: {}; {board}", done()),
         Verdict::Discrepancies if outcome.dry_run => format!(
             "dry run, nothing was changed: {} to {}, {} to add{}; {board}",

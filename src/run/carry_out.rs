@@ -14,7 +14,7 @@ use super::config::{Config, MissingUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::look;
 use super::outcome::{Off, Outcome};
-use super::progress::Progress;
+use super::progress::{Progress, Wait};
 use super::signals::Stop;
 use crate::failure::{Exit, Failure};
 use crate::matching::{MemberId, Plan};
@@ -58,7 +58,7 @@ impl Carrier<'_, '_> {
     }
 
     fn remove(&mut self, stale: &[MemberId], second: &[Answer]) -> Result<(), Failure> {
-        self.progress.wait_for("Redis");
+        self.progress.wait_for(Wait::Redis);
         let may_go_on = || self.stop.signal().is_none();
         let removal = self
             .store
@@ -71,9 +71,9 @@ impl Carrier<'_, '_> {
         if gone.is_empty() {
             return unfinished;
         }
-        self.progress.wait_for("the last look");
+        self.progress.wait_for(Wait::LastLook);
         let looked = self.last_look(&gone, second);
-        self.progress.wait_for("Redis");
+        self.progress.wait_for(Wait::Redis);
         let put_back = match looked {
             Ok(returned) => self.restore(&returned, &unanswered),
             Err(doubt) => Err(self.roll_back(&gone, &unanswered, doubt)),

@@ -1,6 +1,7 @@
 //! What a run may change, and how the store is told.
 
 use super::answer::Answer;
+use super::signals::Writes;
 use crate::failure::Failure;
 use crate::matching::{MemberId, Plan};
 use crate::store::Change;
@@ -15,6 +16,17 @@ pub enum Changes {
     /// Nobody is removed: nobody is stale or shall be removed, or a replica is silent, which fails the run.
     Additions(Option<Failure>),
     Nothing,
+}
+
+impl Changes {
+    /// What the run begins to write, if anything.
+    pub fn writes(&self) -> Option<Writes> {
+        match self {
+            Changes::All { .. } => Some(Writes::Removals),
+            Changes::Additions(_) => Some(Writes::Additions),
+            Changes::Nothing => None,
+        }
+    }
 }
 
 /// Members that stand together by key.

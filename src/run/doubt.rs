@@ -12,7 +12,7 @@ const FEW: usize = 10;
 /// does.
 ///
 /// Where 5,000 users come and go 380 times a second, far more than on any site, 1 in 500 took 30% of the runs for a load
-/// (tests/churn). A load of 1,000 users a second is seen up to 500,000 users.
+/// (tests/load/churn). A load of 1,000 users a second is seen up to 500,000 users.
 const A_SECOND: f64 = 10.0;
 const CHANGE: f64 = 500.0;
 /// More than 1 in so many of those to be removed who are registered again are a flood.

@@ -53,7 +53,7 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// Of one key, if there is one that has both.
+/// Of one domain, if there is one that has both.
 fn example(plan: &Plan) -> Option<Example> {
     let gone = |entry: &Entry| {
         let other = entry.other_forms.first().map(|other| other.member);
@@ -65,11 +65,11 @@ fn example(plan: &Plan) -> Option<Example> {
         .iter()
         .find(|entry| gone(entry).is_some() && missing(entry).is_some());
     let entries = || of_both.into_iter().chain(&plan.entries);
-    let (member, key) = entries().find_map(|entry| Some((gone(entry)?, &entry.key)))?;
+    let member = entries().find_map(gone)?;
     let (user, domain) = entries().find_map(|entry| Some((missing(entry)?, &entry.domain)))?;
     Some(Example {
         member: Escaped(plan.sets.member(member)).to_string(),
-        key: Escaped(key).to_string(),
+        key: Escaped(plan.sets.key_name(member)).to_string(),
         aor: format!("{}@{}", Escaped(plan.missing(user)), Escaped(domain)),
     })
 }

@@ -9,7 +9,7 @@ use crate::matching::Totals;
 use crate::text::counted;
 
 /// Removals that pass under any share above 0%, so that a share works on small sites.
-const FEW: usize = 10;
+const FEW_REMOVALS: usize = 10;
 
 /// How long a registrar that reports nobody must have been up, while others have users: before it loads it is empty, and
 /// neither grows nor shrinks. A standby is older.
@@ -128,16 +128,19 @@ impl Guard {
         let (who, hint) = match aors {
             0 => (
                 "nobody",
-                "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 (nothing in memory), and --table",
+                "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 \
+                 (nothing in memory), and --table",
             ),
             _ => (
                 "nobody of these domains",
-                "check --domain and --exclude-user, and whether this is the registrar of this site",
+                "check --domain and --exclude-user, and whether this is the registrar of this \
+                 site",
             ),
         };
         Some(Objection {
             message: format!(
-                "Kamailio reports {who}, while Redis has {}: refused, to keep the board from being emptied",
+                "Kamailio reports {who}, while Redis has {}: refused, to keep the board from \
+                 being emptied",
                 counted(members, "member")
             ),
             hint: format!("{hint}. If nobody is online indeed"),
@@ -173,9 +176,10 @@ impl Guard {
                 counted(missing, "registered user"),
                 example.unwrap_or_default()
             ),
-            hint: "compare the two: --prefix may be wrong, this may be another site's registrar, or kamailio.cfg may write \
-                   members in another form (100@abc.voip.ca, sip:100), or the login ($au) where the number is meant. If all members are gone indeed, and those who \
-                   are registered were never added"
+            hint: "compare the two: --prefix may be wrong, this may be another site's \
+                   registrar, or kamailio.cfg may write members in another form \
+                   (100@abc.voip.ca, sip:100), or the login ($au) where the number is meant. If \
+                   all members are gone indeed, and those who are registered were never added"
                 .into(),
             flag: Some("--allow-empty".into()),
         })
@@ -192,8 +196,9 @@ impl Guard {
                 counted(members, "member"),
                 self.max_removal
             ),
-            hint: "see who it is with --dry-run -v. Kamailio may have been restarted, a registrar may be missing among the \
-                   --kamailio URLs, or --prefix, --table or --case-sensitive may be wrong. If they are gone indeed"
+            hint: "see who it is with --dry-run -v. Kamailio may have been restarted, a \
+                   registrar may be missing among the --kamailio URLs, or --prefix, --table or \
+                   --case-sensitive may be wrong. If they are gone indeed"
                 .into(),
             flag: Some(format!("--max-removal {stale}")),
         })
@@ -203,8 +208,9 @@ impl Guard {
 fn several_behind_one_address(findings: &Findings) -> Option<Objection> {
     Some(Objection {
         message: findings.several.clone()?,
-        hint: "name each registrar by its own address, with --kamailio for each, not by that of a balancer or of a service: \
-               each dump is of one of them. If they replicate their users to each other"
+        hint: "name each registrar by its own address, with --kamailio for each, not by that of \
+               a balancer or of a service: each dump is of one of them. If they replicate their \
+               users to each other"
             .into(),
         flag: Some("--replicated".into()),
     })
@@ -232,7 +238,9 @@ impl MaxRemoval {
         match self {
             MaxRemoval::Count(most) => stale <= most,
             MaxRemoval::Percent(0) => stale == 0,
-            MaxRemoval::Percent(percent) => stale <= FEW || stale * 100 <= percent * members,
+            MaxRemoval::Percent(percent) => {
+                stale <= FEW_REMOVALS || stale * 100 <= percent * members
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ pub use notice::Notice;
 pub use outcome::{Off, Outcome, Verdict};
 use prepare::prepare;
 pub use progress::Progress;
+use progress::Wait;
 pub use signals::{Signal, Stop};
 
 enum Event {
@@ -76,10 +77,9 @@ pub fn run_until_signal(config: &Arc<Config>, progress: &Progress) -> Outcome {
                 stopped.failure = Some(Failure::from(signal).nothing_changed());
                 return stopped;
             }
-            Event::Signal(signal) => progress.say(&format!(
-                "{}: the run ends when everyone whom it removed is back or settled, after 5 minutes at most; SIGKILL would leave them off the board",
-                signal.name()
-            )),
+            Event::Signal(signal) => {
+                progress.say(&format!("{}: {}", signal.name(), stop.what_follows()));
+            }
         }
     }
     unreachable!("the run's thread tells its outcome, or its panic ends the process")
@@ -92,6 +92,7 @@ pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
     let mut store = Store::new(&config.redis, &config.rules.prefix, config.mode.access());
     let prepared = prepare(config, &mut store, stop, progress, &mut outcome);
     let ended = prepared.and_then(|(plan, changes)| {
+        outcome.began_writing = changes.writes().is_some();
         let mut carrier = Carrier {
             config,
             store: &mut store,
@@ -104,7 +105,7 @@ pub fn run(config: &Arc<Config>, stop: &Stop, progress: &Progress) -> Outcome {
     });
     outcome.failure = ended.err();
     if config.mode.tells_facts() {
-        progress.wait_for("what else the servers tell");
+        progress.wait_for(Wait::Facts);
         outcome.facts = Some(facts::gather(config, &mut store, &mut outcome.registrars));
     }
     if let (Some(key), Some(plan)) = (&config.checked_key, outcome.left_right()) {

@@ -9,7 +9,7 @@ use crate::text::{Escaped, counted};
 
 /// A domain with no more members than this may well have nobody registered; registrars that differ by no more users may well
 /// replicate them.
-const FEW: usize = 10;
+const FEW_USERS: usize = 10;
 /// Replication is some seconds late: it does not miss more than one user in so many for that.
 const UNEVEN: usize = 10;
 
@@ -91,7 +91,7 @@ impl Notice {
         let dead = plan
             .entries
             .iter()
-            .filter(|entry| entry.online == 0 && entry.members > FEW)
+            .filter(|entry| entry.online == 0 && entry.members > FEW_USERS)
             .map(|entry| Notice::DeadDomain {
                 domain: entry.domain.clone(),
                 members: entry.members,
@@ -126,7 +126,8 @@ fn uneven(registrars: &[Answer]) -> Option<Notice> {
     let more = known.clone().max_by_key(|(_, aors)| *aors)?;
     let less = known.min_by_key(|(_, aors)| *aors)?;
     let apart = more.1 - less.1;
-    (apart > FEW && apart * UNEVEN > more.1).then_some(Notice::UnevenRegistrars { more, less })
+    (apart > FEW_USERS && apart * UNEVEN > more.1)
+        .then_some(Notice::UnevenRegistrars { more, less })
 }
 
 impl fmt::Display for Notice {
@@ -141,13 +142,15 @@ impl fmt::Display for Notice {
             Notice::DeadRegistrar(url) => {
                 write!(
                     f,
-                    "Kamailio at {url} refuses connections: it is taken for dead, as the others know its users"
+                    "Kamailio at {url} refuses connections: it is taken for dead, as the others \
+                     know its users"
                 )
             }
             Notice::SeveralAddresses(url) => {
                 write!(
                     f,
-                    "Kamailio at {url}: its name has several addresses, and only one is asked: name each with --kamailio"
+                    "Kamailio at {url}: its name has several addresses, and only one is asked: \
+                     name each with --kamailio"
                 )
             }
             Notice::OtherDomains(sets) => {
@@ -160,13 +163,16 @@ impl fmt::Display for Notice {
             Notice::UntoldUptime(url) => {
                 write!(
                     f,
-                    "Kamailio at {url} forbids core.uptime: kamonline cannot see whether it has just started, or whether several registrars answer there"
+                    "Kamailio at {url} forbids core.uptime: kamonline cannot see whether it has \
+                     just started, or whether several registrars answer there"
                 )
             }
             Notice::UnevenRegistrars { more, less } => {
                 write!(
                     f,
-                    "Kamailio at {} knows {}, Kamailio at {} {}: unless it has just started, they do not replicate all their users (kamcmd dmq.list_nodes must list every registrar, on each)",
+                    "Kamailio at {} knows {}, Kamailio at {} {}: unless it has just started, \
+                     they do not replicate all their users (kamcmd dmq.list_nodes must list \
+                     every registrar, on each)",
                     less.0,
                     counted(less.1, "AoR"),
                     more.0,

@@ -33,6 +33,8 @@ pub struct Outcome {
     pub facts: Option<Facts>,
     /// None when the run did not come so far.
     pub plan: Option<Arc<Plan>>,
+    /// Whether the run began to write: before that nothing is changed.
+    pub began_writing: bool,
     /// Stale members who were registered when Kamailio was asked again, and so never removed. Of the plan's sets, ascending.
     pub returned: Vec<MemberId>,
     /// Members whose removal Redis confirmed.
@@ -94,6 +96,7 @@ impl Outcome {
             redis: config.redis.shown().into(),
             facts: None,
             plan: None,
+            began_writing: false,
             returned: Vec::new(),
             removed: Vec::new(),
             added: 0,
@@ -149,7 +152,7 @@ impl Outcome {
     }
 
     pub fn warn_of_other_forms(&mut self, plan: &Plan) {
-        let warning = |entry: &Entry, other: &OtherForm<MemberId>| {
+        let warning = |other: &OtherForm<MemberId>| {
             let why = match other.reading {
                 Reading::Longer => "let kamailio.cfg write the user alone",
                 Reading::Shorter => "leave out --default-domain, if these AoRs hold their domain",
@@ -159,17 +162,15 @@ impl Outcome {
                 }
             };
             format!(
-                "{} in {} was left alone: {} is registered, and this may be another form of it; {why}, and --add-missing adds the right form",
+                "{} in {} was left alone: {} is registered, and this may be another form of it; \
+                 {why}, and --add-missing adds the right form",
                 Escaped(plan.sets.member(other.member)),
-                Escaped(&entry.key),
+                Escaped(plan.sets.key_name(other.member)),
                 Escaped(&other.aor)
             )
         };
-        let warnings = plan.entries.iter().flat_map(|entry| {
-            let others = entry.other_forms.iter();
-            others.map(move |other| warning(entry, other))
-        });
-        self.warnings.extend(first_lines(warnings));
+        let others = plan.entries.iter().flat_map(|entry| &entry.other_forms);
+        self.warnings.extend(first_lines(others.map(warning)));
     }
 
     /// The members of an entry who were removed and put back.

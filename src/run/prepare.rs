@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::look::{self, Look, ascending};
 use super::notice::Notice;
 use super::outcome::Outcome;
-use super::progress::Progress;
+use super::progress::{Progress, Wait};
 use super::signals::Stop;
 use crate::failure::Failure;
 use crate::matching::{MemberId, Plan};
@@ -31,8 +31,8 @@ pub fn prepare(
             Some(changes) => changes,
             None => confirm(config, store, stop, progress, outcome, &plan)?,
         };
-        if !matches!(changes, Changes::Nothing) {
-            stop.begin_writing()?;
+        if let Some(writes) = changes.writes() {
+            stop.begin_writing(writes)?;
         }
         Ok((plan, changes))
     });
@@ -47,10 +47,10 @@ fn plan(
     progress: &Progress,
     outcome: &mut Outcome,
 ) -> Result<(Arc<Plan>, Option<Changes>), Failure> {
-    progress.wait_for("Redis");
+    progress.wait_for(Wait::Redis);
     let sets = store.read(&config.rules)?;
 
-    progress.wait_for("Kamailio");
+    progress.wait_for(Wait::Kamailio);
     let mut look = Look::take(config, &sets);
     let matches = look.matches(config, &sets);
     let mut silent = look.silent().into_iter();
@@ -113,7 +113,7 @@ fn confirm(
     plan: &Plan,
 ) -> Result<Changes, Failure> {
     let stale = plan.stale();
-    progress.wait_for("the second look");
+    progress.wait_for(Wait::SecondLook);
     stop.sleep(config.settle);
     stop.check()?;
     let (second, by_second) = look::again(config, &plan.sets, &stale)
@@ -136,7 +136,7 @@ fn confirm(
     if stale.is_empty() {
         return Ok(Changes::Additions(None));
     }
-    progress.wait_for("Redis");
+    progress.wait_for(Wait::Redis);
     store.check_add(&by_key(plan, &stale))?;
     Ok(Changes::All { stale, second })
 }

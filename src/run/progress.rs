@@ -1,4 +1,4 @@
-//! What a run waits for, on a terminal, once it takes longer than a second.
+//! What a run waits for and how long it has waited, on a terminal, once the run takes longer than a second.
 
 use std::io::{self, Write};
 use std::thread;
@@ -6,17 +6,39 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Escaped on standard error until it ends.
+use super::config::Config;
+
+#[derive(Clone, Copy)]
+pub enum Wait {
+    Redis,
+    Kamailio,
+    SecondLook,
+    LastLook,
+    /// What only `--dry-run -v` asks of each server.
+    Facts,
+}
+
+/// Shown on standard error until it ends.
 #[derive(Clone)]
-pub struct Progress(Option<ProgressBar>);
+pub struct Progress(Option<Shown>);
+
+#[derive(Clone)]
+struct Shown {
+    bar: ProgressBar,
+    redis: String,
+    kamailio: String,
+}
 
 impl Progress {
-    /// `shown` tells whether there is somebody to show it to.
-    pub fn new(shown: bool) -> Self {
-        if !shown {
+    /// For somebody who looks, if there is somebody.
+    pub fn new(is_watched: bool, config: &Config) -> Self {
+        if !is_watched {
             return Self(None);
         }
-        let style = ProgressStyle::with_template("{spinner} waiting for {msg} ({elapsed})");
+        let timeout = humantime::format_duration(config.redis.deadlines().timeout);
+        let template =
+            format!("{{spinner}} waiting for {{msg}}: {{elapsed}} (--timeout {timeout})");
+        let style = ProgressStyle::with_template(&template);
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let later = bar.clone();
@@ -27,12 +49,30 @@ impl Progress {
                 later.enable_steady_tick(Duration::from_millis(100));
             }
         });
-        Self(Some(bar))
+        let registrars = config.registrars.iter().map(|registrar| registrar.url());
+        Self(Some(Shown {
+            bar,
+            redis: format!("Redis at {}", config.redis.shown()),
+            kamailio: format!("Kamailio at {}", registrars.collect::<Vec<_>>().join(", ")),
+        }))
     }
 
-    pub fn wait_for(&self, what: &'static str) {
-        if let Some(bar) = &self.0 {
-            bar.set_message(what);
+    /// The time begins anew.
+    pub fn wait_for(&self, wait: Wait) {
+        if let Some(Shown {
+            bar,
+            redis,
+            kamailio,
+        }) = &self.0
+        {
+            bar.set_message(match wait {
+                Wait::Redis => redis.clone(),
+                Wait::Kamailio => kamailio.clone(),
+                Wait::SecondLook => format!("{kamailio}, second look"),
+                Wait::LastLook => format!("{kamailio}, last look"),
+                Wait::Facts => format!("{kamailio}, and {redis}"),
+            });
+            bar.reset_elapsed();
         }
     }
 
@@ -43,14 +83,14 @@ impl Progress {
             let _ = writeln!(io::stderr(), "kamonline: {line}");
         };
         match &self.0 {
-            Some(bar) => bar.suspend(say),
+            Some(shown) => shown.bar.suspend(say),
             None => say(),
         }
     }
 
     pub fn end(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
+        if let Some(shown) = &self.0 {
+            shown.bar.finish_and_clear();
         }
     }
 }

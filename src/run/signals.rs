@@ -79,8 +79,16 @@ pub struct Stop {
 #[derive(Default)]
 struct State {
     signal: Option<Signal>,
-    /// Whether sets are changed by now, so that who was removed must be put back.
-    writes: bool,
+    /// What may be written by now.
+    writes: Option<Writes>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// Nobody is removed.
+    Additions,
+    /// Who was removed must be put back.
+    Removals,
 }
 
 impl Stop {
@@ -89,18 +97,29 @@ impl Stop {
         let mut state = self.lock();
         state.signal = Some(signal);
         self.raised.notify_all();
-        !state.writes
+        state.writes.is_none()
     }
 
     /// To be called before the first write, which must not follow when a signal came first.
-    pub fn begin_writing(&self) -> Result<(), Signal> {
+    pub fn begin_writing(&self, writes: Writes) -> Result<(), Signal> {
         let mut state = self.lock();
         match state.signal {
             Some(signal) => Err(signal),
             None => {
-                state.writes = true;
+                state.writes = Some(writes);
                 Ok(())
             }
+        }
+    }
+
+    /// What a run that is writing does after a signal.
+    pub fn what_follows(&self) -> &'static str {
+        match self.lock().writes {
+            Some(Writes::Removals) => {
+                "the run ends when everyone whom it removed is back or settled, after 5 minutes \
+                 at most; SIGKILL would leave them off the board"
+            }
+            _ => "the run ends when Redis has answered what was sent to it; nobody was removed",
         }
     }
 
@@ -134,8 +153,8 @@ mod tests {
     fn a_signal_before_the_first_write_forbids_it_and_a_later_one_does_not() {
         let (early, late) = (Stop::default(), Stop::default());
         assert!(early.raise(Signal(SIGTERM)));
-        assert_eq!(early.begin_writing(), Err(Signal(SIGTERM)));
-        assert_eq!(late.begin_writing(), Ok(()));
+        assert_eq!(early.begin_writing(Writes::Removals), Err(Signal(SIGTERM)));
+        assert_eq!(late.begin_writing(Writes::Removals), Ok(()));
         assert!(!late.raise(Signal(SIGINT)));
         assert_eq!(late.signal(), Some(Signal(SIGINT)));
         late.sleep(Duration::from_secs(3600));

@@ -16,11 +16,12 @@ use crate::kamailio::Rpc;
 use crate::report::{Color, Detail, Format, Style};
 use crate::text::without_secrets;
 
-/// Make the Redis sets of who is online say what Kamailio knows
+/// Remove users from the Redis sets of who is online whom Kamailio no longer has registered
 ///
-/// Reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and asks again a moment later. It removes the
-/// users who are gone by both answers, asks a last time, and puts back who has registered meanwhile. Unless every
-/// registrar's answer is proved whole, nobody is removed.
+/// kamonline reads the sets ONLINE:<domain> from Redis, asks Kamailio who is registered, and asks again a moment later. It
+/// removes the users who are gone by both answers, asks a last time, and puts back who has registered meanwhile. It adds
+/// the users who are registered and in no set only with --add-missing. Unless every registrar's answer is proved whole,
+/// it removes nobody.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -54,8 +55,8 @@ pub struct Cli {
 
     /// The registrars replicate their users to each other
     ///
-    /// For dmq_usrloc, where kamcmd dmq.list_nodes lists every registrar, on each: from 5.8 on, dmq takes two with one IP address
-    /// for one. A registrar that refuses connections counts as dead, and the others suffice; when one is younger than
+    /// For dmq_usrloc, where kamcmd dmq.list_nodes lists every registrar, on each: since 5.8, dmq counts registrars that share
+    /// an IP address as one. A registrar that refuses connections counts as dead, and the others suffice; when one is younger than
     /// --min-uptime, an older one suffices. When a registrar does not answer for another reason, nobody is removed. A
     /// firewall between them must drop packets: if it rejects them, the registrar looks dead. It is not for a shared database:
     /// usrloc reads that only at its start (db_mode 1 and 2), or dumps nobody (db_mode 3).
@@ -66,7 +67,14 @@ pub struct Cli {
     ///
     /// xhttp_rpc is fast. jsonrpc is for a Kamailio without xhttp_rpc, 5.1 or newer: 100,000 users keep one of its workers
     /// busy for some 12 s, and from 5.8 on they need tcp_msg_read_timeout=120 in kamailio.cfg.
-    #[arg(help_heading = KAMAILIO, long, value_name = "xhttp_rpc|jsonrpc", value_enum, hide_possible_values = true, default_value = "xhttp_rpc")]
+    #[arg(
+        help_heading = KAMAILIO,
+        long,
+        value_name = "xhttp_rpc|jsonrpc",
+        value_enum,
+        hide_possible_values = true,
+        default_value = "xhttp_rpc"
+    )]
     pub rpc: Rpc,
 
     /// Count only this usrloc table; repeatable [default: all]
@@ -95,7 +103,7 @@ pub struct Cli {
 
     /// HTTP Basic password of the user in the URL
     ///
-    /// The first line of the file. It goes before a password in the URL. All registrars have the same.
+    /// The first line of the file. It takes precedence over a password in the URL. All registrars have the same.
     #[arg(help_heading = KAMAILIO, long, value_name = "FILE")]
     pub kamailio_password_file: Option<PathBuf>,
 
@@ -139,7 +147,7 @@ pub struct Cli {
 
     /// Password for Redis, of the ACL user in the URL if there is one
     ///
-    /// The first line of the file. It goes before a password in the URL.
+    /// The first line of the file. It takes precedence over a password in the URL.
     #[arg(help_heading = REDIS, long, value_name = "FILE")]
     pub redis_password_file: Option<PathBuf>,
 
@@ -157,22 +165,22 @@ pub struct Cli {
     #[arg(help_heading = REDIS, long, value_name = "KEY")]
     pub checked_key: Option<String>,
 
-    /// Only domains that this matches whole; repeatable [default: all]
+    /// Only domains whose name it matches; repeatable [default: all]
     ///
-    /// Without regard to case. Sets of other domains are neither read nor changed.
+    /// The pattern matches the whole name, in any case. Sets of other domains are neither read nor changed.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub domain: Vec<String>,
 
-    /// Not the domains that this matches whole; repeatable
+    /// Not the domains whose name it matches; repeatable
     ///
-    /// It goes before --domain.
+    /// The pattern matches the whole name, in any case. It takes precedence over --domain.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub exclude_domain: Vec<String>,
 
-    /// Leave alone the users whom this matches whole; repeatable
+    /// Leave alone the users whose name it matches; repeatable
     ///
-    /// For trunks, probes, members of other applications: they are neither removed, nor added, nor counted. Without regard to
-    /// case, unless --case-sensitive. The pattern may match a name as Redis or Kamailio holds it, or %-unescaped.
+    /// For trunks, probes, members of other applications: they are neither removed, nor added, nor counted. The pattern
+    /// matches the whole name, as Redis or Kamailio holds it or %-unescaped, in any case unless --case-sensitive.
     #[arg(help_heading = MATCHING, long, value_name = "REGEX")]
     pub exclude_user: Vec<String>,
 
@@ -279,9 +287,10 @@ pub struct Cli {
 
     /// Show every domain, and every user of those with a discrepancy
     ///
-    /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users. JSON has them all. With
-    /// --dry-run the text report begins with what kamonline found at each server, also when the other one fails: send that
-    /// to those who help you. It holds no password.
+    /// Without it: the domains with a discrepancy, and of each up to 20 stale and 20 missing users; on a terminal, up to 10
+    /// domains and 40 users. A run whose output is no terminal names everyone whom it removed. JSON has them all.
+    /// With --dry-run the text report begins with what kamonline found at each server, also when the other one fails: send
+    /// that to those who help you. It holds no password.
     #[arg(help_heading = REPORT, short, long)]
     pub verbose: bool,
 
@@ -309,9 +318,9 @@ const REPORT: &str = "The report";
 const AFTER_HELP: &str = "\
 Every option but --help, --version and --generate can come from the environment,
 as KAMONLINE_ and its name: KAMONLINE_MAX_REMOVAL=500; or from a settings file,
-/etc/kamonline.env, in such lines. The command line goes before both. Flags are
-1, true, yes, on or 0, false, no, off (--dry-run=false on the command line).
-Lists are split at every comma.
+/etc/kamonline.env, in such lines. The command line takes precedence over both.
+Flags are 1, true, yes, on or 0, false, no, off (--dry-run=false on the command
+line). Lists are split at every comma.
 
 Exit status: 0 in sync or done, 1 failed, 2 wrong usage, 3 refused by the guard
 (--max-removal, --allow-empty, --min-uptime), 4 discrepancy (--dry-run

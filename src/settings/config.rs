@@ -113,7 +113,10 @@ impl Cli {
             return Err(Failure::usage(format!(
                 "--default-domain {domain}: --domain or --exclude-domain leaves it out"
             ))
-            .hint("leave out --domain and --exclude-domain: only the set of --default-domain is read and changed"));
+            .hint(
+                "leave out --domain and --exclude-domain: only the set of --default-domain is \
+                 read and changed",
+            ));
         }
         Ok(Config {
             registrars: cli
@@ -191,7 +194,11 @@ fn naming_the_source(sources: &[Source], failure: Failure) -> Failure {
         _ => "\\x2c",
     };
     let failure = match (source.is_split, failure.hint.clone().unwrap_or_default()) {
-        (true, hint) => failure.hint(format!("write a comma that is part of an element as {comma}: {} is split at every comma; {hint}", source.name)),
+        (true, hint) => failure.hint(format!(
+            "write a comma that is part of an element as {comma}: {} is split at every comma; \
+             {hint}",
+            source.name
+        )),
         (false, _) => failure,
     };
     failure.context(&source.name)
@@ -247,7 +254,10 @@ fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
             "--metrics-file {}: the name does not end with .prom",
             file.display()
         ))
-        .hint("name a file in the directory of node_exporter's --collector.textfile.directory, which reads *.prom")),
+        .hint(
+            "name a file in the directory of node_exporter's --collector.textfile.directory, \
+             which reads *.prom",
+        )),
     }
 }
 

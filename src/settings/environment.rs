@@ -162,7 +162,7 @@ fn file_of(
     file::default(default, is_handed_over)
 }
 
-/// Of a name that is set twice the last counts, as for sh.
+/// When a name is set twice, the last one counts, as in sh.
 fn from_file<'a>(
     command: &'a Command,
     assignments: Vec<Assignment>,

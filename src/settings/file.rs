@@ -69,7 +69,8 @@ fn assignments(file: &str, text: &[u8]) -> Result<Vec<Assignment>, Failure> {
         let at = format!("{file}, line {}", index + 1);
         let wrong = |why: &str| {
             Failure::usage(format!("{at}: {why}")).hint(
-                "write NAME='value', with single quotes round the value, as in KAMONLINE_REDIS='redis://127.0.0.1:6379/0'; a quote in it is '\\''",
+                "write NAME='value', with single quotes round the value, as in \
+                 KAMONLINE_REDIS='redis://127.0.0.1:6379/0'; a quote in it is '\\''",
             )
         };
         let line = str::from_utf8(line).map_err(|_| wrong("it is not UTF-8"))?;

@@ -34,7 +34,7 @@ impl Place {
 }
 
 impl<'a> Setting<'a> {
-    /// Of a flag or a single value the last counts.
+    /// Only the last value of a flag or of a single-valued option counts.
     pub fn from_command_line(option: &'a Arg, mut values: Vec<OsString>) -> Result<Self, Failure> {
         if !is_list(option) {
             values.drain(..values.len().saturating_sub(1));
@@ -131,8 +131,8 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     let text = text.trim();
     if is_quoted(text) {
         return Err(Failure::usage(format!("{name} is in quotes")).hint(
-            "leave them out: sh takes quotes off, Docker and Kubernetes keep them. \
-             In a pattern, write a quote that is meant as \\x27 or \\x22",
+            "leave them out: sh takes quotes off, Docker and Kubernetes keep them. In a \
+             pattern, write a quote that is meant as \\x27 or \\x22",
         ));
     }
     let inside = text
@@ -141,8 +141,10 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     // Python 2 wrote u'777'.
     if inside.is_some_and(|inside| is_quoted(inside.trim().trim_start_matches('u'))) {
         return Err(
-            Failure::usage(format!("{name} is a list as YAML or Ansible writes it"))
-                .hint("write its elements without brackets and quotes: 777,888 in a variable; on the command line, repeat the option"),
+            Failure::usage(format!("{name} is a list as YAML or Ansible writes it")).hint(
+                "write its elements without brackets and quotes: 777,888 in a variable; on the \
+                 command line, repeat the option",
+            ),
         );
     }
     Ok(())

@@ -13,7 +13,7 @@ const SLOTS: usize = 16_384;
 /// The masters of all slots.
 pub struct Slots {
     pub masters: Vec<Server>,
-    /// Of each slot the number of its master.
+    /// The number of each slot's master.
     owners: Vec<u16>,
 }
 

@@ -157,7 +157,10 @@ mod tests {
 
     #[test]
     fn replies_of_every_kind_are_read_whatever_their_bytes() {
-        let mut connection = says(b"+OK\r\n:-7\r\n$2\r\n\r\n\r\n$-1\r\n*2\r\n*0\r\n$0\r\n\r\n-MOVED 1 a:2\r\n*2\r\n$1\r\n7\r\n*2\r\n$1\r\n\xff\r\n$0\r\n\r\n*1\r\n$3\r\na b\r\n");
+        let mut connection = says(
+            b"+OK\r\n:-7\r\n$2\r\n\r\n\r\n$-1\r\n*2\r\n*0\r\n$0\r\n\r\n-MOVED 1 a:2\r\n\
+              *2\r\n$1\r\n7\r\n*2\r\n$1\r\n\xff\r\n$0\r\n\r\n*1\r\n$3\r\na b\r\n",
+        );
         let text = |text: &[u8]| Reply::Text(text.to_vec());
         assert_eq!(connection.reply().unwrap(), text(b"OK"));
         assert_eq!(connection.reply().unwrap(), Reply::Number(-7));

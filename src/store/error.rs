@@ -15,8 +15,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// Redis answers that it does not run the command, in these words.
     Refused(Refusal, String),
-    /// Redis does not accept the user or the password.
-    WrongLogin,
     /// No answer comes within `--timeout`.
     TimedOut,
     /// Nothing listens at the address.
@@ -53,17 +51,17 @@ pub enum Error {
     Other(String),
 }
 
-/// An error, and whom it is about.
+/// An error, and the server that it is about.
 #[derive(Debug)]
 pub struct PeerError {
     pub error: Error,
     pub peer: Peer,
 }
 
-/// Whom kamonline talks to.
+/// The server that kamonline talks to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Whom `--redis` names: the server, the nodes, or the sentinels.
+    /// What `--redis` names: the server, the nodes, or the sentinels.
     Configured,
     /// A master that those led to, by its address when it is known which.
     Discovered(Option<String>),
@@ -147,8 +145,7 @@ impl Error {
     pub fn is_for_good(&self) -> bool {
         use Refusal::{Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType};
         let for_good = [Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType];
-        matches!(self, Self::WrongLogin)
-            || self.refusal().is_some_and(|one| for_good.contains(&one))
+        self.refusal().is_some_and(|one| for_good.contains(&one))
     }
 
     /// The connection is refused or breaks: a new one may do.

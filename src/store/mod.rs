@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod explain;
 mod facts;
+mod hints;
 mod identity;
 mod pipeline;
 mod read;

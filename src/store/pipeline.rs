@@ -111,7 +111,7 @@ impl<'a> Pipeline<'a> {
         self.links.len() - 1
     }
 
-    /// Whom an error is about.
+    /// The server that an error is about.
     pub fn peer(&self) -> &Peer {
         let last = self.links.get(self.at).map(|link| &link.peer);
         self.unreached

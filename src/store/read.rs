@@ -19,7 +19,7 @@ const SSCAN_COUNT: usize = 2_000;
 /// quarters of what SSCAN does.
 const MOST_AT_ONCE: usize = 10_000;
 /// What Redis is given to do together, in members of SMEMBERS.
-const BATCH: usize = 5_000;
+const READ_BATCH: usize = 5_000;
 /// For how many keys SCARD is sent together.
 const SIZES: usize = 1_000;
 /// No more than one member in so many comes or goes while a set is scanned.
@@ -207,7 +207,7 @@ pub fn sizes(
 
 fn batch(queue: &mut VecDeque<Unread>) -> Vec<Unread> {
     let (mut batch, mut work) = (Vec::new(), 0);
-    while work < BATCH
+    while work < READ_BATCH
         && let Some(item) = queue.pop_front()
     {
         work += item.work();

@@ -177,7 +177,7 @@ impl Login {
             }
             answer.map_err(|error| match error.refusal() {
                 Some(Refusal::TooManyClients | Refusal::ProtectedMode) | None => error,
-                Some(_) => Error::WrongLogin,
+                Some(_) => Error::Refused(Refusal::WrongLogin, String::new()),
             })?;
         }
         if self.database != 0 {

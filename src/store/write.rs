@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// How many members one SREM or SADD names.
 const MOST_MEMBERS: usize = 1_000;
 /// What Redis is given to remove or to add in a row, in members.
-const BATCH: usize = 2_000;
+const WRITE_BATCH: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -119,7 +119,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
         for number in open {
             let command = &self.commands[*number];
             let master = master_of(command.key);
-            if work < BATCH && *of.get_or_insert(master) == master {
+            if work < WRITE_BATCH && *of.get_or_insert(master) == master {
                 batch.push(*number);
                 work += command.members.len() + COMMAND;
             }

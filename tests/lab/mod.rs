@@ -35,7 +35,9 @@ pub use proxy::Proxy;
 pub use redis::{Redis, RedisOptions};
 pub use redis_client::RedisClient;
 pub use redis_proxy::{End, Fault, RedisProxy, Rule};
-pub use run::{Run, kamonline, kamonline_by, kamonline_command, kamonline_env};
+pub use run::{
+    Run, kamonline, kamonline_by, kamonline_command, kamonline_env, kamonline_for_everybody,
+};
 pub use sentinel::{Sentinels, TlsSentinel};
 pub use sip::Phone;
 pub use stub::{HttpStub, Reply, TcpStub};

@@ -50,6 +50,17 @@ pub struct Rule {
     pub fault: Fault,
 }
 
+impl Rule {
+    pub fn always(command: &'static str, fault: Fault) -> Self {
+        Rule {
+            command,
+            times: 0..usize::MAX,
+            onwards: false,
+            fault,
+        }
+    }
+}
+
 pub struct RedisProxy {
     listener: Listener,
     script: Arc<Mutex<Script>>,

@@ -1,6 +1,11 @@
 //! The built kamonline, run as cron would: with the environment it is given and nothing else.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
 
 pub struct Run {
     pub code: i32,
@@ -28,6 +33,18 @@ pub fn kamonline_by(line: &str, args: &[&str]) -> Command {
     command.args(["-c", line]).env("RUN", run);
     command.env("KAMONLINE_MIN_UPTIME", "0s");
     command
+}
+
+/// A copy of the program in a directory that every account can reach, which they may not do with the built one.
+pub fn kamonline_for_everybody() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = dir.path().join("kamonline");
+    // By another process: a file that this one has open for writing cannot be run, and a fork of another test keeps it open.
+    let mut copy = Command::new("cp");
+    copy.args([env!("CARGO_BIN_EXE_kamonline").as_ref(), program.as_path()]);
+    assert!(copy.status().unwrap().success());
+    (dir, program)
 }
 
 pub fn kamonline(args: &[&str]) -> Run {

@@ -1,5 +1,5 @@
 //! Imports in src/ run downwards only: no circles, in any folder, and `store/` and `kamailio/` do not know each other. Each
-//! file opens by saying what it answers for.
+//! file opens by saying what it answers for, and its lines fit a screen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -202,5 +202,16 @@ fn every_file_opens_by_saying_what_it_answers_for() {
     for file in files_below("src", "rs") {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("//! "), "{}", file.display());
+    }
+}
+
+/// rustfmt gives up where a string is longer than its line.
+#[test]
+fn no_line_is_longer_than_a_screen() {
+    const LONGEST: usize = 140;
+    for file in files_below("src", "rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        let long = text.lines().find(|line| line.chars().count() > LONGEST);
+        assert!(long.is_none(), "{}: {long:?}", file.display());
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::lab::{Lab, Process, program, temp_dir};
+use crate::lab::{Lab, Process, kamonline_for_everybody, program};
 
 /// A file in /etc/cron.d, gone when the test ends, however it ends.
 struct Crontab(PathBuf);
@@ -50,13 +50,7 @@ fn the_example_puts_a_set_right() {
     lab.redis.add("ONLINE:abc.voip.ca", "101");
 
     // Nobody has an account that every machine has; they must reach the program and read their settings.
-    let dir = temp_dir();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-    fs::copy(
-        env!("CARGO_BIN_EXE_kamonline"),
-        dir.path().join("kamonline"),
-    )
-    .unwrap();
+    let (dir, _) = kamonline_for_everybody();
     let settings = dir.path().join("kamonline.env");
     let (kamailio, redis) = (lab.kamailio.rpc_url(), lab.redis.url());
     // This Kamailio has just started.

@@ -540,7 +540,7 @@ fn each_variable_does_what_its_option_does() {
     }
     let coloured = [("KAMONLINE_COLOR", "always"), ("KAMONLINE_FORMAT", "text")];
     assert!(run(&[], &coloured).expect(0).stdout.contains("\x1b[31m"));
-    // The command line goes before the environment, and a comma there is a comma.
+    // The command line takes precedence over the environment, and a comma there is a comma.
     let args = [
         "--format=text",
         "--domain=(abc|x{1,2}yz)\\..*",

@@ -4,17 +4,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Lab, Run, temp_dir};
+use crate::lab::{Lab, Run, kamonline_for_everybody, temp_dir};
 
 /// Runs a shell's command where /etc/kamonline.env is this text with this mode, and nowhere else. `$kamonline` is the program.
 fn with_file_of_the_machine(text: &str, mode: u32, command: &str) -> Run {
-    let dir = temp_dir();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let (program, file) = (
-        dir.path().join("kamonline"),
-        dir.path().join("kamonline.env"),
-    );
-    fs::copy(env!("CARGO_BIN_EXE_kamonline"), &program).unwrap();
+    let (dir, _) = kamonline_for_everybody();
+    let file = dir.path().join("kamonline.env");
     fs::write(&file, text).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
     // Another /etc, for the file need not be there on this machine. The mounts are this process's own.

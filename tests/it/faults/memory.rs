@@ -190,12 +190,7 @@ fn a_scan_that_does_not_end_is_ended() {
         ("SCAN", "*2\r\n$1\r\n7\r\n*0\r\n"),
         ("SSCAN", "*2\r\n$1\r\n7\r\n*1\r\n$3\r\n100\r\n"),
     ] {
-        let always = |command, reply: &str| Rule {
-            command,
-            times: 0..usize::MAX,
-            onwards: false,
-            fault: Fault::Says(reply.into()),
-        };
+        let always = |command, reply: &str| Rule::always(command, Fault::Says(reply.into()));
         // So large a set is read by SSCAN.
         let rules = vec![always(command, reply), always("SCARD", ":1000000\r\n")];
         let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, rules));

@@ -1,7 +1,6 @@
 //! What goes wrong: what is said, what is changed, and what helps.
 
-mod hints;
 mod memory;
 mod network;
-mod servers;
 pub mod table;
+mod wrong_servers;

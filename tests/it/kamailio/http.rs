@@ -1,4 +1,4 @@
-//! The way to Kamailio: HTTP Basic, and no way round, neither by a redirect nor by a proxy.
+//! The way to Kamailio: HTTP Basic, and no way round by a cache or a proxy.
 
 use crate::lab::{HttpStub, KamailioOptions, RedisOptions, Reply, kamonline_env};
 use crate::redis::tls::{Site, option};
@@ -60,30 +60,6 @@ fn http_basic_needs_the_right_user_and_password() {
         let report = site.run(&url, redis, &args).expect(0);
         assert!(!report.stdout.contains("3cret"), "{}", report.stdout);
         assert_eq!(report.json()["registrars"][0]["url"], bare);
-    }
-}
-
-#[test]
-fn a_redirect_is_not_followed() {
-    let site = Site::with(KamailioOptions::default(), RedisOptions::default());
-    let (url, redis) = (site.kamailio.rpc_url(), site.redis.url());
-    for status in [
-        "301 Moved Permanently",
-        "302 Found",
-        "303 See Other",
-        "307 Temporary Redirect",
-        "308 Permanent Redirect",
-    ] {
-        let location = format!("{status}\r\nLocation: {url}/ul/ul.dump?arg=brief");
-        let stub = HttpStub::serve(vec![Reply::Whole(HttpStub::answer(&location, ""))]);
-        let error = format!("it answered {}", &status[..3]);
-        site.fails(
-            (&stub.url(), &redis),
-            &[],
-            &error,
-            "kamonline follows no redirects",
-        );
-        assert_eq!(stub.looks().len(), 1);
     }
 }
 

@@ -132,7 +132,7 @@ fn a_reply_cut_at_any_byte_leaves_redis_untouched() {
     for at in head..reply.len() {
         let cli = Cli::read(args.map(Into::into), []).ok().unwrap();
         let config = Arc::new(cli.config().unwrap());
-        let outcome = run(&config, &Stop::default(), &Progress::new(false));
+        let outcome = run(&config, &Stop::default(), &Progress::new(false, &config));
         let failure = outcome
             .failure
             .unwrap_or_else(|| panic!("cut at {at} was believed"));

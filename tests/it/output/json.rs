@@ -65,9 +65,10 @@ pub fn assert_is_report(report: &Value) {
         &totals.map(|total| (total, Value::is_u64 as Check)),
     );
     for domain in report["domains"].as_array().unwrap() {
-        let known: [(_, Check); 12] = [
+        let known: [(_, Check); 13] = [
             ("domain", Value::is_string),
             ("key", Value::is_string),
+            ("keys", Value::is_array),
             ("online", Value::is_u64),
             ("members", Value::is_u64),
             ("stale", is_texts),
@@ -163,7 +164,7 @@ fn every_outcome_has_the_same_fields() {
     );
     assert_eq!(
         dry["domains"],
-        json!([{"domain": "abc.voip.ca", "key": "ONLINE:abc.voip.ca", "online": 2, "members": 2,
+        json!([{"domain": "abc.voip.ca", "key": "ONLINE:abc.voip.ca", "keys": [], "online": 2, "members": 2,
                 "stale": ["101"], "missing": ["102"], "returned": [], "restored": [],
                 "rolled_back": [], "off": [], "other_forms": [], "bytes": []}])
     );

@@ -5,3 +5,4 @@ pub mod json;
 mod metrics;
 mod notices;
 mod secrets;
+mod terminal;

@@ -91,12 +91,8 @@ fn a_server_that_is_not_what_the_options_say_is_named() {
     server.add("ONLINE:abc.voip.ca", "ghost");
     let cluster = &["--redis-cluster", "--timeout=1s"][..];
     // As Valkey 9 says it.
-    let select = Rule {
-        command: "SELECT",
-        times: 0..usize::MAX,
-        onwards: false,
-        fault: Fault::Says(b"-ERR DB index is out of range\r\n".to_vec()),
-    };
+    let says = Fault::Says(b"-ERR DB index is out of range\r\n".to_vec());
+    let select = Rule::always("SELECT", says);
     let valkey = RedisProxy::new(&node, vec![select]);
     let of_valkey = valkey.url().replace("/0", "/1");
     for (url, args, hint) in [

@@ -49,19 +49,10 @@ fn is_refused(url: &str, said: &str, hint: &str) {
     }
 }
 
-fn always(command: &'static str, fault: Fault) -> Rule {
-    Rule {
-        command,
-        times: 0..usize::MAX,
-        onwards: false,
-        fault,
-    }
-}
-
 /// As a server says it that has the command renamed.
 fn unknown(command: &'static str) -> Rule {
     let answer = format!("-ERR unknown command '{command}', with args beginning with: \r\n");
-    always(command, Fault::Says(answer.into()))
+    Rule::always(command, Fault::Says(answer.into()))
 }
 
 fn port(url: &str) -> u16 {
@@ -83,12 +74,13 @@ fn a_server_that_does_not_know_or_refuses_the_questions_works() {
     works(&renamed.url(), &renamed, "renamed");
 
     let redis = redis(RedisOptions::default());
-    let refuses = |command| always(command, Fault::Says(b"-NOPERM no permissions\r\n".to_vec()));
-    let closes = |command| always(command, Fault::Before(End::Close));
+    let refuses =
+        |command| Rule::always(command, Fault::Says(b"-NOPERM no permissions\r\n".to_vec()));
+    let closes = |command| Rule::always(command, Fault::Before(End::Close));
     let is = |role: &str| {
         let fields = ["mode", "standalone", "role", role];
         let text = fields.map(|field| format!("${}\r\n{field}\r\n", field.len()));
-        always(
+        Rule::always(
             "HELLO",
             Fault::Says(format!("*4\r\n{}", text.concat()).into()),
         )
@@ -158,7 +150,7 @@ fn a_node_of_a_cluster_is_told_without_hello() {
         let rules = vec![unknown("HELLO"), unknown("INFO")];
         let node = RedisProxy::new(cluster.node(i), rules);
         is_refused(&node.url(), said, hint);
-        let closes = always("HELLO", Fault::Before(End::Close));
+        let closes = Rule::always("HELLO", Fault::Before(End::Close));
         let node = RedisProxy::new(cluster.node(i), vec![closes, unknown("INFO")]);
         is_refused(&node.url(), said, hint);
     }
@@ -232,17 +224,17 @@ fn what_a_server_says_to_hello_is_told_when_it_is_for_every_command() {
         ),
     ] {
         let fault = Fault::Says(format!("-{answer}\r\n").into());
-        let proxy = RedisProxy::new(&redis, vec![always("HELLO", fault.clone())]);
+        let proxy = RedisProxy::new(&redis, vec![Rule::always("HELLO", fault.clone())]);
         let stderr = run(&proxy.url(), &[]).expect(1).stderr;
         assert!(stderr.contains(said), "{answer}: {stderr}");
         assert_eq!(proxy.seen("INFO"), 0, "{answer}");
-        let rules = vec![unknown("HELLO"), always("INFO", fault)];
+        let rules = vec![unknown("HELLO"), Rule::always("INFO", fault)];
         let proxy = RedisProxy::new(&redis, rules);
         let stderr = run(&proxy.url(), &[]).expect(1).stderr;
         assert!(stderr.contains(said), "{answer}: {stderr}");
     }
     for command in ["HELLO", "INFO"] {
-        let mut rules = vec![always(command, Fault::Before(End::Hang))];
+        let mut rules = vec![Rule::always(command, Fault::Before(End::Hang))];
         if command == "INFO" {
             rules.push(unknown("HELLO"));
         }

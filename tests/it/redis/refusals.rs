@@ -1,247 +1,99 @@
-//! What kamonline gives up of its own accord: it asks once, of a cluster and behind sentinels too.
+//! What a Redis refuses of a part: its socket, one key, what is to be added.
 
-use std::io::{Read, Write};
-use std::time::{Duration, Instant};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
 
-use crate::faults::table::{KEY, args, kamailio};
 use crate::lab::{
-    End, Fault, Listener, Redis, RedisOptions, RedisProxy, Rule, Run, kamonline, until,
+    Kamailio, KamailioOptions, Lab, Redis, RedisOptions, Run, kamonline, kamonline_for_everybody,
 };
 
-/// Long enough to be asked many times.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-fn always(command: &'static str, fault: Fault) -> Rule {
-    Rule {
-        command,
-        times: 0..usize::MAX,
-        onwards: false,
-        fault,
+#[test]
+fn a_unix_socket_that_is_not_for_everybody_is_told_as_such() {
+    let lab = Lab::drifted();
+    let (kamailio, redis) = (&lab.kamailio, &lab.redis);
+    let (kamailio, socket) = (kamailio.rpc_url(), redis.socket());
+    let url = format!("unix://{}", socket.display());
+    let args = ["--kamailio", &kamailio, "--redis", &url];
+    let directory = socket.parent().unwrap();
+    let allow =
+        |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    for (of_directory, of_socket) in [(0o600, 0o700), (0o711, 0o000)] {
+        allow(&socket, of_socket);
+        allow(directory, of_directory);
+        let run = kamonline_of_nobody(&args);
+        allow(directory, 0o700);
+        let run = run.expect(1);
+        for part in [
+            "cannot connect (Permission denied",
+            "nothing was changed",
+            "the group of the socket (unixsocketperm in redis.conf)",
+        ] {
+            let modes = format!("{of_directory:o} {of_socket:o}");
+            assert!(run.stderr.contains(part), "{modes}: {}", run.stderr);
+        }
     }
 }
 
-fn says(answer: impl Into<Vec<u8>>) -> Fault {
-    Fault::Says(answer.into())
+/// As a user whom permissions bind, which they do not root.
+fn kamonline_of_nobody(args: &[&str]) -> Run {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return kamonline(args);
+    }
+    let (_dir, program) = kamonline_for_everybody();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(program).args(args);
+    command
+        .env("KAMONLINE_MIN_UPTIME", "0s")
+        .output()
+        .unwrap()
+        .into()
 }
 
-fn hello(mode: &str) -> String {
-    let length = mode.len();
-    format!("*4\r\n$4\r\nmode\r\n${length}\r\n{mode}\r\n$4\r\nrole\r\n$6\r\nmaster\r\n")
-}
-
-fn port(proxy: &RedisProxy) -> String {
-    let url = proxy.url();
-    let port = url.trim_end_matches("/0").rsplit(':').next();
-    port.unwrap().to_owned()
-}
-
-/// A node that has all slots.
-fn cluster_of_one() -> Redis {
+#[test]
+fn redis_is_out_of_memory_for_the_missing() {
     let redis = Redis::with(RedisOptions {
-        extra: vec!["cluster-enabled yes".into()],
+        maxmemory: Some("1kb".into()),
         ..RedisOptions::default()
     });
-    redis.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    until("the cluster is up", || {
-        redis.try_command(&["SADD", KEY, "100"]).is_ok()
-    });
-    redis
-}
-
-/// A Redis behind a proxy, which is reached as a cluster or by a sentinel.
-struct Site {
-    redis: Redis,
-    proxy: RedisProxy,
-    sentinel: Option<RedisProxy>,
-    timeout: Duration,
-}
-
-impl Site {
-    /// A cluster of one node, which announces the proxy.
-    fn cluster(rules: Vec<Rule>) -> Self {
-        let redis = cluster_of_one();
-        let proxy = RedisProxy::new(&redis, rules);
-        redis.command(&["CONFIG", "SET", "cluster-announce-port", &port(&proxy)]);
-        Site {
-            redis,
-            proxy,
-            sentinel: None,
-            timeout: TIMEOUT,
-        }
-    }
-
-    /// A sentinel that names the proxy.
-    fn sentinel(rules: Vec<Rule>) -> Self {
-        let redis = Redis::start();
-        let proxy = RedisProxy::new(&redis, rules);
-        let port = port(&proxy);
-        let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
-        let sentinel = RedisProxy::new(&redis, vec![always("SENTINEL", says(master))]);
-        Site {
-            redis,
-            proxy,
-            sentinel: Some(sentinel),
-            timeout: TIMEOUT,
-        }
-    }
-
-    /// The run, and how often the command came.
-    fn run(&self, command: &str) -> (Run, usize) {
-        let kamailio = kamailio();
-        let (url, topology) = match &self.sentinel {
-            None => (self.proxy.url(), "--redis-cluster"),
-            Some(sentinel) => (sentinel.url(), "--redis-sentinel=mymaster"),
-        };
-        self.redis.add_many(KEY, ["100", "gone"]);
-        let timeout = format!("--timeout={}s", self.timeout.as_secs());
-        let kamailio = kamailio.url();
-        let args = [&args(&kamailio, &url)[..], &[topology, &timeout]].concat();
-        (kamonline(&args), self.proxy.seen(command))
-    }
-}
-
-#[track_caller]
-fn is_asked_once(site: &Site, command: &str, seen: usize, said: &str) {
-    let (run, times) = site.run(command);
-    let run = run.expect(1);
-    assert!(run.stderr.contains(said), "{}", run.stderr);
-    assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
-    assert_eq!(times, seen, "{}", run.stderr);
+    let kamailio = Kamailio::start(&KamailioOptions::default(), None);
+    kamailio.register("100@abc.voip.ca");
+    let servers = ["--kamailio", &kamailio.rpc_url(), "--redis", &redis.url()];
+    let run = kamonline(&[&servers[..], &["--add-missing"]].concat()).expect(1);
+    assert!(run.stderr.contains("out of memory"), "{}", run.stderr);
+    assert!(run.stderr.contains("0 of 1 were added"), "{}", run.stderr);
+    assert!(run.stderr.contains("raise maxmemory"), "{}", run.stderr);
 }
 
 #[test]
-fn a_reply_too_large_to_be_one() {
-    let flood = || Fault::Before(End::Flood(b"*1000000000\r\n", b"$1\r\nk\r\n"));
-    let said = "its reply is larger than any that kamonline asks for";
-    for site in [Site::cluster, Site::sentinel] {
-        is_asked_once(
-            &site(vec![always("SMEMBERS", flood())]),
-            "SMEMBERS",
-            1,
-            said,
+fn a_key_of_another_type_is_named_and_the_rest_goes_on() {
+    let lab = Lab::start();
+    lab.register("100@abc.voip.ca");
+    lab.redis.add("ONLINE:abc.voip.ca", "dead");
+    lab.redis.command(&["SET", "ONLINE:count", "1"]);
+    lab.register("100@other.voip.ca");
+    lab.redis.command(&["DEL", "ONLINE:other.voip.ca"]);
+    lab.redis
+        .command(&["SET", "ONLINE:other.voip.ca", "no set"]);
+    let run = lab.run(&["--add-missing"]).expect(0);
+    // 100 of other.voip.ca was refused.
+    assert!(
+        run.stdout.contains("\nremoved 1 stale user; "),
+        "{}",
+        run.stdout
+    );
+    for key in ["ONLINE:count", "ONLINE:other.voip.ca"] {
+        assert!(
+            run.stderr.contains(&format!("warning: {key} is no set")),
+            "{}",
+            run.stderr
         );
     }
-}
-
-#[test]
-fn a_scan_that_does_not_end() {
-    let scan = "*2\r\n$1\r\n7\r\n*0\r\n";
-    for site in [Site::cluster, Site::sentinel] {
-        let site = site(vec![always("SCAN", says(scan))]);
-        is_asked_once(&site, "SCAN", 2, "its SCAN does not end");
-    }
-}
-
-#[test]
-fn more_keys_than_a_site_has_domains() {
-    let keys = 3_000_000;
-    let mut scan = format!("*2\r\n$1\r\n0\r\n*{keys}\r\n").into_bytes();
-    for key in 0..keys {
-        scan.extend(format!("$14\r\nONLINE:{key:07}\r\n").into_bytes());
-    }
-    let said = "more than a million keys under --prefix";
-    for site in [Site::cluster, Site::sentinel] {
-        let site = site(vec![always("SCAN", says(scan.clone()))]);
-        is_asked_once(&site, "SCAN", 1, said);
-    }
-}
-
-#[test]
-fn a_slot_that_moves_again_and_again_needs_no_option_that_is_given() {
-    let redis = cluster_of_one();
-    let moved = |to: &str| {
-        vec![always(
-            "SCARD",
-            says(format!("-MOVED 1 127.0.0.1:{to}\r\n")),
-        )]
-    };
-    let mut nodes = vec![RedisProxy::new(&redis, vec![])];
-    for _ in 0..20 {
-        let to = port(nodes.last().unwrap());
-        nodes.push(RedisProxy::new(&redis, moved(&to)));
-    }
-    let mut site = Site::cluster(moved(&port(nodes.last().unwrap())));
-    site.timeout = Duration::from_secs(1);
-    let run = site.run("SCARD").0.expect(1);
-    assert!(
-        run.stderr.contains("a slot moves again and again"),
-        "{}",
-        run.stderr
-    );
-    assert!(
-        !run.stderr.contains("add --redis-cluster"),
-        "{}",
-        run.stderr
-    );
-}
-
-#[test]
-fn a_master_that_is_none_is_not_told_as_an_option_that_is_given() {
-    for (mode, hint) in [
-        ("cluster", "--redis-cluster instead of --redis-sentinel"),
-        (
-            "sentinel",
-            "sentinel monitor, in the configuration of the sentinels",
-        ),
-    ] {
-        let run = Site::sentinel(vec![always("HELLO", says(hello(mode)))])
-            .run("HELLO")
-            .0
-            .expect(1);
-        assert!(run.stderr.contains(hint), "{}", run.stderr);
-        assert!(!run.stderr.contains("  hint: add"), "{}", run.stderr);
-    }
-}
-
-#[test]
-fn a_hung_master_of_a_cluster_is_told_with_the_time_that_passed() {
-    let mut site = Site::cluster(vec![always("SCAN", Fault::Before(End::Hang))]);
-    site.timeout = Duration::from_secs(1);
-    let started = Instant::now();
-    let run = site.run("SCAN").0.expect(1);
-    let passed = started.elapsed();
-    let told = "no answer within 1s; nothing was changed";
-    assert!(run.stderr.contains(told), "{}", run.stderr);
-    assert!(passed < Duration::from_secs(3), "{passed:?}");
-}
-
-#[test]
-fn sets_that_take_too_long_as_a_whole() {
-    // A SCAN with one new cursor after the other, each in time.
-    let redis = Listener::serve(|mut client| {
-        let mut command = [0; 4_096];
-        let mut cursors = 1..;
-        while let Ok(length @ 1..) = client.read(&mut command) {
-            let is_scan = command[..length].windows(4).any(|word| word == b"SCAN");
-            let reply = match is_scan {
-                true => {
-                    std::thread::sleep(Duration::from_millis(50));
-                    let cursor = cursors.next().unwrap().to_string();
-                    format!("*2\r\n${}\r\n{cursor}\r\n*0\r\n", cursor.len())
-                }
-                false => hello("standalone"),
-            };
-            if client.write_all(reply.as_bytes()).is_err() {
-                return;
-            }
-        }
-    });
-    let (kamailio, url) = (kamailio().url(), format!("redis://{}", redis.address));
-    let started = Instant::now();
-    let run = kamonline(&[&args(&kamailio, &url)[..], &["--timeout=300ms"]].concat()).expect(1);
-    let (said, hint) = (
-        "its sets were not read within 6s",
-        "the sets as a whole may take 20 times as long",
-    );
-    assert!(
-        run.stderr.contains(said) && run.stderr.contains(hint),
-        "{}",
-        run.stderr
-    );
-    assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
-    assert!(
-        (6..9).contains(&started.elapsed().as_secs()),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["100"]);
+    let quiet = lab
+        .run(&["--quiet", "--exclude-domain=count|other[.]voip[.]ca"])
+        .expect(0);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
 }

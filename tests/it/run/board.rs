@@ -1,6 +1,9 @@
 //! The main job: the board says what Kamailio knows.
 
+use serde_json::json;
+
 use crate::lab::{Kamailio, KamailioOptions, Lab, Proxy, Redis, kamonline};
+use crate::output::json::assert_is_report;
 
 #[test]
 fn a_user_whose_cable_was_pulled_is_removed() {
@@ -97,6 +100,44 @@ fn the_drift_of_the_naive_fragment_is_repaired() {
     assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["modern", "twice"]);
     assert_eq!(lab.redis.members("ONLINE:ABC.voip.ca"), ["Alive"]);
     lab.run(&["--dry-run", "--exit-code"]).expect(0);
+}
+
+#[test]
+fn keys_that_differ_in_case_are_one_domain_and_each_user_is_removed_from_their_own() {
+    let lab = Lab::start();
+    lab.redis.add_many("ONLINE:ABC.voip.ca", ["100", "dead"]);
+    lab.redis.add_many("ONLINE:abc.voip.ca", ["101", "gone"]);
+    for user in ["100", "101", "new"] {
+        lab.kamailio.register(&format!("{user}@abc.voip.ca"));
+    }
+    lab.redis
+        .command(&["SREM", "ONLINE:abc.voip.ca", "100", "new"]);
+    let args = ["--add-missing", "--settle=0s"];
+    let json = lab.run(&[&args[..], &["--dry-run", "--format=json"]].concat());
+    let report = json.expect(0).json();
+    assert_is_report(&report);
+    assert_eq!(
+        report["domains"],
+        json!([{
+            "domain": "abc.voip.ca", "key": "ONLINE:abc.voip.ca", "online": 3, "members": 4,
+            "keys": [
+                {"key": "ONLINE:ABC.voip.ca", "members": 2, "stale": ["dead"]},
+                {"key": "ONLINE:abc.voip.ca", "members": 2, "stale": ["gone"]},
+            ],
+            "stale": ["dead", "gone"], "missing": ["new"], "returned": [], "restored": [],
+            "rolled_back": [], "off": [], "other_forms": [], "bytes": [],
+        }])
+    );
+    let run = lab.run(&args).expect(0);
+    assert_eq!(
+        run.stdout,
+        "abc.voip.ca: 3 users online, 4 members in ONLINE:ABC.voip.ca and ONLINE:abc.voip.ca\n  \
+         - dead in ONLINE:ABC.voip.ca\n  - gone in ONLINE:abc.voip.ca\n  \
+         + new in ONLINE:abc.voip.ca\n\
+         removed 2 stale users, added 1 missing user; 3 users online in 1 domain\n"
+    );
+    assert_eq!(lab.redis.members("ONLINE:ABC.voip.ca"), ["100"]);
+    assert_eq!(lab.redis.members("ONLINE:abc.voip.ca"), ["101", "new"]);
 }
 
 #[test]

@@ -226,6 +226,19 @@ fn what_is_done_to_its_end_in_spite_of_a_signal_is_no_failure() {
 }
 
 #[test]
+fn a_run_that_only_adds_does_not_speak_of_removals() {
+    let redis = redis();
+    let (kamailio, proxy) = (kamailio(), at(&redis, "SADD", 0, SLOWLY));
+    let mut command = command(&kamailio, &proxy.url(), &["--keep-stale"]);
+    let child = command.spawn().unwrap();
+    until_it_hangs(&redis, &proxy, "SADD", 0, true);
+    signal(&child, "TERM");
+    let run = Run::from(child.wait_with_output().unwrap()).expect(0);
+    let said = "kamonline: SIGTERM: the run ends when Redis has answered what was sent to it; nobody was removed\n";
+    assert_eq!(run.stderr, said);
+}
+
+#[test]
 fn the_report_of_a_stopped_run_tells_when_it_began() {
     let redis = redis();
     for (dump, said) in [(1, UNCHANGED), (3, PUT_BACK)] {

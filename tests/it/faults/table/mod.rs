@@ -66,7 +66,7 @@ pub fn args<'a>(kamailio: &'a str, redis: &'a str) -> Vec<&'a str> {
 }
 
 /// Checks rows, some at a time, each with a Redis that nobody else uses.
-fn side_by_side<Row: Send>(
+pub fn side_by_side<Row: Send>(
     rows: impl IntoIterator<Item = Row>,
     check: impl Fn(Row, &Redis) + Sync,
 ) {

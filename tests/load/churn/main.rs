@@ -6,7 +6,7 @@
 //! refresh or leave. So many come back at once that many runs are refused, or take their removals back. Without numbers: a short one, in
 //! which most are kept.
 
-#[path = "../lab/mod.rs"]
+#[path = "../../lab/mod.rs"]
 mod lab;
 mod phones;
 

@@ -68,7 +68,7 @@ fn on<'a>(board: &'a Board, dir: &Path) -> Vec<Contender<'a>> {
     };
     let rival = |name, command: &[&str]| {
         let program = format!(
-            "{}/tests/benchmark/{}",
+            "{}/tests/load/benchmark/{}",
             env!("CARGO_MANIFEST_DIR"),
             command[0]
         );
@@ -202,7 +202,7 @@ pub fn draw(contenders: &[Contender], path: &Path) {
         .filter(|one| one.board.domains == domains)
         .map(|one| format!("'{}' ", one.name))
         .collect();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/benchmark/plot.gp");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/load/benchmark/plot.gp");
     let mut plot = Command::new("gnuplot");
     plot.args(["-c", script]);
     plot.args([with("md"), with("svg"), names, domains.to_string()]);

@@ -5,7 +5,8 @@ use std::thread;
 
 use kamonline::failure::Failure;
 use kamonline::matching::{
-    DumpItem, DumpMatcher, DumpVisitor, ExcludedUsers, Matches, Plan, Rules, Scope, Sets, UserCase,
+    DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, Plan, Rules, Scope, Sets,
+    UserCase,
 };
 
 use super::Item;
@@ -329,14 +330,18 @@ impl Scenario {
             .flatten()
             .any(|member| member.contains(&b'%'));
         assert!(plan.totals.online == users.len() || !exact && plan.totals.online < users.len());
+        let one_each = |a: &Entry, b: &Entry| a.key < b.key;
+        assert!(plan.entries.is_sorted_by(one_each));
         for entry in &plan.entries {
-            let mut sets = self.redis_in_scope();
-            let set = sets.find(|(key, _)| key[..] == *entry.key);
-            assert_eq!(entry.members, set.map_or(0, |(_, members)| members.len()));
-            let of_key =
-                |pairs: &Pairs| pairs.iter().filter(|(key, _)| **key == *entry.key).count();
-            assert_eq!(entry.stale.len(), of_key(&stale));
-            let differences = of_key(&stale) + entry.other_forms.len() + of_key(&missing);
+            let is_its = |key: &Bytes| key[PREFIX.len()..].eq_ignore_ascii_case(&entry.domain);
+            let sets = self.redis_in_scope().filter(|(key, _)| is_its(key));
+            let (keys, members): (Vec<_>, Vec<_>) = sets.unzip();
+            let names = entry.keys.iter().map(|key| &*plan.sets.key(*key).name);
+            assert!(names.eq(keys.iter().map(|key| &key[..])), "{keys:?}");
+            assert_eq!(entry.members, members.iter().map(Vec::len).sum::<usize>());
+            let of_domain = |pairs: &Pairs| pairs.iter().filter(|(key, _)| is_its(key)).count();
+            assert_eq!(entry.stale.len(), of_domain(&stale));
+            let differences = of_domain(&stale) + entry.other_forms.len() + of_domain(&missing);
             assert_eq!(entry.differs(), differences > 0);
             let of = users
                 .iter()
@@ -358,7 +363,7 @@ pub fn removed(plan: &Plan) -> Pairs {
 
 /// Key and user of everyone whom a plan adds.
 pub fn added(plan: &Plan) -> Pairs {
-    let of = |entry: &kamonline::matching::Entry| {
+    let of = |entry: &Entry| {
         let users = entry.missing.iter();
         users
             .map(|user| (entry.key.to_vec(), plan.missing(*user).to_vec()))

@@ -1,7 +1,7 @@
 //! The benchmark, on a real Kamailio and a real Redis: how long kamonline takes (`race`), and what others feel while it runs
 //! (`latency`). `tests/bench` starts it.
 
-#[path = "../lab/mod.rs"]
+#[path = "../../lab/mod.rs"]
 mod lab;
 
 mod board;

@@ -6,7 +6,7 @@
 //! `cargo test --release --test loading -- 100000 20`: 100,000 users, 20 restarts in each case. Without numbers: a short
 //! one.
 
-#[path = "../lab/mod.rs"]
+#[path = "../../lab/mod.rs"]
 mod lab;
 
 mod board;
