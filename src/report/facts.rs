@@ -41,7 +41,7 @@ fn of_registrar(facts: &RegistrarFacts, out: &mut impl Write) -> io::Result<()> 
             match &uptime.other {
                 None if facts.contradicts_itself => writeln!(
                     out,
-                    "  at this address: several registrars answer, started in the same second"
+                    "  at this address: several registrars answer, or a phone came and left in an instant"
                 )?,
                 None => writeln!(out, "  at this address: one registrar answers")?,
                 Some(other) => writeln!(

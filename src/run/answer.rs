@@ -43,7 +43,7 @@ pub struct Dumped {
     pub came: Instant,
     /// Asked only when somebody would be removed, and not always told.
     pub uptime: Option<UptimeAnswer>,
-    /// A member was registered by one dump of this look, and not by the next: no phone comes and goes so fast.
+    /// A member was registered by one dump of this look, and not by the next: hardly a phone comes and goes so fast.
     pub contradicts_itself: bool,
 }
 

@@ -127,7 +127,8 @@ fn of_aors(url: &str, before: &Dumped, now: &Dumped, any_users: bool) -> Option<
 pub fn several_behind(url: &str, dumped: &Dumped) -> Option<String> {
     if dumped.contradicts_itself {
         return Some(format!(
-            "several registrars answer at {url}: a member is registered by one answer and not by the next"
+            "several registrars answer at {url}, or a phone came and left in an instant: a member is \
+             registered by one answer and not by the next"
         ));
     }
     let uptime = dumped.uptime.as_ref()?;
