@@ -12,19 +12,18 @@ use hashbrown::hash_table::Entry;
 use super::aor::{UserCase, unescaped};
 use super::batch::Batch;
 use super::ids::{DomainId, MemberId};
-use super::members::Members;
+use super::members::{Among, Members};
 
 /// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/properties.rs says so.
-#[derive(Default)]
 pub struct Index {
     own: Forms,
     unescaped: Forms,
 }
 
 /// Members by one of their forms, each form once.
-#[derive(Default)]
 struct Forms {
-    /// Of each form in a domain the first member.
+    among: Among,
+    /// Of each form in a group the first member.
     first: HashTable<MemberId>,
     /// Of a member the next one with the same form: a chain, since one user may have thousands of spellings.
     next: HashMap<MemberId, MemberId, RandomState>,
@@ -53,8 +52,11 @@ fn unescaped_form(case: UserCase, member: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 impl Index {
-    pub fn new(members: &Members) -> Self {
-        let mut index = Self::default();
+    pub fn new(members: &Members, among: Among) -> Self {
+        let mut index = Self {
+            own: Forms::new(among),
+            unescaped: Forms::new(among),
+        };
         // A table that grew would take up to twice the room.
         index.own.first.reserve(members.names.count(), |_| 0);
         for member in members.names.iter() {
@@ -78,17 +80,17 @@ impl Index {
         let mut candidates = candidates.into_iter().peekable();
         let mut found = Vec::with_capacity(batch.count());
         for (place, user) in batch.users.iter().enumerate() {
-            let (domain, user) = (batch.users.group(user), batch.users.get(user));
+            let (group, user) = (batch.users.group(user), batch.users.get(user));
             let is = |member: &[u8]| case.same(member, user);
             let is_unescaped = |member: &[u8]| unescaped(member).is_some_and(|plain| is(&plain));
             let mut own = None;
             while let Some((_, member)) = candidates.next_if(|(of, _)| *of == place) {
-                if members.domain_of(member) == domain && is(members.names.get(member)) {
+                if self.own.group(members, member) == group && is(members.names.get(member)) {
                     own = Some(member);
                 }
             }
             let hash = batch.hashes[place];
-            let unescaped = self.unescaped.find(members, hash, domain, is_unescaped);
+            let unescaped = self.unescaped.find(members, hash, group, is_unescaped);
             found.push(Found { own, unescaped });
         }
         found
@@ -101,6 +103,17 @@ impl Index {
             .chain(self.unescaped.members(found.unescaped))
     }
 
+    /// The same, in the order of their domains. Of each domain the first is the one who is first when only that is looked at.
+    pub fn by_domain(&self, members: &Members, found: Found) -> Vec<MemberId> {
+        let mut own: Vec<_> = self.own.members(found.own).collect();
+        let mut unescaped: Vec<_> = self.unescaped.members(found.unescaped).collect();
+        own.sort_unstable();
+        unescaped.sort_unstable();
+        own.append(&mut unescaped);
+        own.sort_by_key(|member| members.domain_of(*member));
+        own
+    }
+
     /// Whether one of the two forms has several members.
     pub fn has_several(&self, found: Found) -> bool {
         self.own.has_several(found.own) || self.unescaped.has_several(found.unescaped)
@@ -108,6 +121,18 @@ impl Index {
 }
 
 impl Forms {
+    fn new(among: Among) -> Self {
+        Self {
+            among,
+            first: HashTable::new(),
+            next: HashMap::default(),
+        }
+    }
+
+    fn group(&self, members: &Members, member: MemberId) -> DomainId {
+        members.group(self.among, member)
+    }
+
     /// Inserts a member who has this `form`.
     fn insert(
         &mut self,
@@ -119,15 +144,16 @@ impl Forms {
         let Some(its_form) = form_of(member) else {
             return;
         };
-        let domain = members.domain_of(member);
+        let group = |member| members.group(self.among, member);
+        let its_group = group(member);
         let is_same = |other: &MemberId| {
-            members.domain_of(*other) == domain && form_of(*other).as_ref() == Some(&its_form)
+            group(*other) == its_group && form_of(*other).as_ref() == Some(&its_form)
         };
         let hash = |member: &MemberId| {
             let form = form_of(*member).unwrap_or_default();
-            members.hasher.hash(members.domain_of(*member), &form)
+            members.hasher.hash(group(*member), &form)
         };
-        let its_hash = members.hasher.hash(domain, &its_form);
+        let its_hash = members.hasher.hash(its_group, &its_form);
         match self.first.entry(its_hash, is_same, hash) {
             Entry::Vacant(free) => {
                 free.insert(member);
@@ -144,11 +170,11 @@ impl Forms {
         &self,
         members: &Members,
         hash: u64,
-        domain: DomainId,
+        group: DomainId,
         is: impl Fn(&[u8]) -> bool,
     ) -> Option<MemberId> {
         let is = |member: &MemberId| {
-            members.domain_of(*member) == domain && is(members.names.get(*member))
+            self.group(members, *member) == group && is(members.names.get(*member))
         };
         self.first.find(hash, is).copied()
     }

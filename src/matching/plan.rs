@@ -18,7 +18,7 @@ pub struct Plan {
 /// One key.
 #[derive(Default)]
 pub struct Entry {
-    /// In lower case.
+    /// In lower case. Empty, as the key, where it has the users who are in no set (`--ignore-domain`).
     pub domain: Vec<u8>,
     pub key: Arc<[u8]>,
     /// Users of the domain who are registered.
@@ -43,6 +43,8 @@ pub struct Totals {
     pub missing: usize,
     /// AoRs that the registrars reported, those out of scope too.
     pub aors: usize,
+    /// [`Matches::split`]
+    pub split: usize,
 }
 
 impl Plan {
@@ -59,7 +61,7 @@ impl Plan {
         };
         let mut entries: Vec<_> = sets.keys().iter().map(new_entry).collect();
         // Before excluded users are taken out of the missing: they are registered, too.
-        let readings = Readings::new(&matches.missing, rules.user_case);
+        let readings = Readings::new(&matches.missing, rules);
         for member in &stale {
             let entry = &mut entries[sets.key_of(*member).index()];
             let name = sets.member(*member);
@@ -75,8 +77,16 @@ impl Plan {
         let mut without_set = 0;
         for (domain, mut users) in matches.missing.by_domain() {
             // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
-            users.retain(|user| !rules.excluded.contains(matches.missing.user(*user)));
-            if users.is_empty() {
+            users.retain(|user| !rules.excludes(matches.missing.user(*user)));
+            if users.is_empty() || !rules.knows_missing() {
+                continue;
+            }
+            if domain.is_empty() {
+                without_set += users.len();
+                entries.push(Entry {
+                    missing: users,
+                    ..Entry::default()
+                });
                 continue;
             }
             match sets.domains.find(domain) {
@@ -95,6 +105,7 @@ impl Plan {
 
         for entry in &mut entries {
             let id = sets.domains.find(&entry.domain);
+            let id = id.filter(|_| !entry.is_of_no_set());
             entry.online = id.map_or(entry.missing.len(), |id| online[id.index()]);
             entry
                 .stale
@@ -114,6 +125,7 @@ impl Plan {
             other_forms: entries.iter().map(|entry| entry.other_forms.len()).sum(),
             missing: entries.iter().map(|entry| entry.missing.len()).sum(),
             aors: matches.aors,
+            split: matches.split,
         };
         Self {
             sets,
@@ -129,6 +141,12 @@ impl Plan {
         stale.copied().collect()
     }
 
+    /// How many domains have a set or should have one.
+    pub fn domains(&self) -> usize {
+        let keys = self.entries.iter().filter(|entry| !entry.is_of_no_set());
+        keys.count()
+    }
+
     /// A missing user, as their registrar spells them.
     pub fn missing(&self, user: UserId) -> &[u8] {
         self.missing.get(user)
@@ -142,6 +160,11 @@ impl Entry {
             domain: domain.to_vec(),
             ..Self::default()
         }
+    }
+
+    /// Whether these are the users who are in no set, and whose set nobody knows.
+    pub fn is_of_no_set(&self) -> bool {
+        self.key.is_empty()
     }
 
     pub fn differs(&self) -> bool {

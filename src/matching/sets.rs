@@ -8,7 +8,7 @@ use super::distinct::Distinct;
 use super::domains::Domains;
 use super::ids::{DomainId, KeyId, MemberId};
 use super::index::{Found, Index};
-use super::members::{Key, Members};
+use super::members::{Among, Key, Members};
 use crate::failure::Failure;
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
@@ -17,7 +17,8 @@ pub struct Sets {
     /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
     pub others: usize,
     members: Members,
-    index: OnceLock<Index>,
+    by_domain: OnceLock<Index>,
+    of_everyone: OnceLock<Index>,
 }
 
 impl Sets {
@@ -26,7 +27,8 @@ impl Sets {
             domains: Domains::default(),
             others: 0,
             members: Members::new(user_case),
-            index: OnceLock::new(),
+            by_domain: OnceLock::new(),
+            of_everyone: OnceLock::new(),
         }
     }
 
@@ -41,8 +43,9 @@ impl Sets {
     }
 
     pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
-        // It does not know this one.
-        self.index.take();
+        // They do not know this one.
+        self.by_domain.take();
+        self.of_everyone.take();
         self.members.add(key, member)
     }
 
@@ -101,8 +104,12 @@ impl Sets {
     }
 
     /// Makes ready to find members, which takes a while. Otherwise the first search does.
-    pub fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::new(&self.members))
+    pub fn index(&self, among: Among) -> &Index {
+        let index = match among {
+            Among::TheirDomain => &self.by_domain,
+            Among::Everyone => &self.of_everyone,
+        };
+        index.get_or_init(|| Index::new(&self.members, among))
     }
 
     /// An empty batch of users to find.
@@ -112,7 +119,12 @@ impl Sets {
 
     /// Who stands for each user of a batch, in their order.
     pub fn find(&self, batch: &Batch) -> Vec<Found> {
-        self.index().find(&self.members, batch)
+        self.index(batch.aors.among()).find(&self.members, batch)
+    }
+
+    /// Everyone who was found, each once, in the order of their domains.
+    pub fn by_domain(&self, among: Among, found: Found) -> Vec<MemberId> {
+        self.index(among).by_domain(&self.members, found)
     }
 }
 
@@ -125,7 +137,8 @@ mod tests {
         let mut batch = sets.batch(Aors::AsDumped);
         let domain = sets.domains.find(domain).unwrap();
         batch.add(domain, user.as_bytes()).unwrap();
-        sets.index().members(sets.find(&batch)[0]).collect()
+        let found = sets.find(&batch)[0];
+        sets.index(Among::TheirDomain).members(found).collect()
     }
 
     #[test]

@@ -153,8 +153,14 @@ impl Outcome {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
             };
+            let added = match self.missing_users {
+                MissingUsers::OfUnknownSets => "",
+                MissingUsers::Leave | MissingUsers::Add => {
+                    ", and --add-missing adds the right form"
+                }
+            };
             format!(
-                "{} in {} was left alone: {} is registered, and this may be another form of it; {why}, and --add-missing adds the right form",
+                "{} in {} was left alone: {} is registered, and this may be another form of it; {why}{added}",
                 Escaped(plan.sets.member(other.member)),
                 Escaped(&entry.key),
                 Escaped(&other.aor)
