@@ -125,7 +125,7 @@ proptest! {
             }
         }
         for ((domain, user), found) in of_the_sets.into_iter().zip(sets.find(&batch)) {
-            let mut found: Vec<_> = sets.index(Among::TheirDomain).members(found).collect();
+            let mut found: Vec<_> = sets.index_of(Among::TheirDomain).members(found).collect();
             found.sort();
             let is_of = |member: &_| sets.domain_of(*member) == domain;
             let stands = |member: &_| case.stands_for(sets.member(*member), user);
@@ -137,7 +137,7 @@ proptest! {
             batch.add(DomainId::NONE, user).unwrap();
         }
         for ((_, user), found) in users.iter().zip(sets.find(&batch)) {
-            let found = sets.by_domain(Among::Everyone, found);
+            let found = sets.by_domain(found);
             prop_assert!(found.is_sorted_by_key(|member| sets.domain_of(*member)));
             let stands = |member: &_| case.stands_for(sets.member(*member), user);
             let by_the_rule: BTreeSet<_> = sets.members().filter(stands).collect();

@@ -55,7 +55,7 @@ impl<'scope> DumpMatcher<'scope> {
         };
         let matches = threads.spawn(move || {
             // A Kamailio that prints a large page leaves time for it.
-            sets.index(aors.among());
+            sets.index_of(aors.among());
             Matches::of(sets, received)
         });
         Self {

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use super::aor;
 use super::batch::{Aors, Batch};
 use super::ids::{KeyId, MemberId};
-use super::index::Found;
+use super::index::{Found, Index};
 use super::members::Among;
 use super::missing::Missing;
 use super::names::Names;
@@ -66,6 +66,7 @@ impl Matches {
     }
 
     fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
+        let index = sets.index_of(Among::TheirDomain);
         let found = sets.find(batch);
         for (user, found) in batch.users.iter().zip(found) {
             if found.is_nobody() {
@@ -74,7 +75,7 @@ impl Matches {
                 continue;
             }
             self.with_domain_online |= batch.aors == Aors::WithDomain;
-            self.mark_user(sets, found, done);
+            self.mark_user(index, found, done);
         }
         Ok(())
     }
@@ -82,7 +83,7 @@ impl Matches {
     /// An AoR is a user of any set as it stands, and of the domain that it holds without that. It is missing when nobody
     /// stands for either.
     fn mark_whole(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
-        let index = sets.index(Among::Everyone);
+        let index = sets.index_of(Among::Everyone);
         let mut split = sets.batch(Aors::AsDumped);
         let mut of_split = Vec::new();
         for (aor, found) in batch.users.iter().zip(sets.find(batch)) {
@@ -98,7 +99,7 @@ impl Matches {
             if index.has_several(found) && !done.of_everyone.insert(found) {
                 continue;
             }
-            let members = sets.by_domain(Among::Everyone, found);
+            let members = sets.by_domain(found);
             for of_domain in members.chunk_by(|a, b| sets.domain_of(*a) == sets.domain_of(*b)) {
                 self.mark_members(of_domain.iter().copied());
             }
@@ -106,7 +107,7 @@ impl Matches {
         for ((name, is_nobody), found) in of_split.into_iter().zip(sets.find(&split)) {
             if !found.is_nobody() {
                 self.split += usize::from(is_nobody);
-                self.mark_user(sets, found, done);
+                self.mark_user(sets.index_of(Among::TheirDomain), found, done);
             } else if is_nobody {
                 self.missing.add(b"", name)?;
             }
@@ -114,8 +115,7 @@ impl Matches {
         Ok(())
     }
 
-    fn mark_user(&mut self, sets: &Sets, found: Found, done: &mut Done) {
-        let index = sets.index(Among::TheirDomain);
+    fn mark_user(&mut self, index: &Index, found: Found, done: &mut Done) {
         if !index.has_several(found) || done.of_domain.insert(found) {
             self.mark_members(index.members(found));
         }

@@ -17,8 +17,8 @@ pub struct Sets {
     /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
     pub others: usize,
     members: Members,
-    by_domain: OnceLock<Index>,
-    of_everyone: OnceLock<Index>,
+    index: OnceLock<Index>,
+    index_of_everyone: OnceLock<Index>,
 }
 
 impl Sets {
@@ -27,8 +27,8 @@ impl Sets {
             domains: Domains::default(),
             others: 0,
             members: Members::new(user_case),
-            by_domain: OnceLock::new(),
-            of_everyone: OnceLock::new(),
+            index: OnceLock::new(),
+            index_of_everyone: OnceLock::new(),
         }
     }
 
@@ -44,8 +44,8 @@ impl Sets {
 
     pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
         // They do not know this one.
-        self.by_domain.take();
-        self.of_everyone.take();
+        self.index.take();
+        self.index_of_everyone.take();
         self.members.add(key, member)
     }
 
@@ -104,10 +104,10 @@ impl Sets {
     }
 
     /// Makes ready to find members, which takes a while. Otherwise the first search does.
-    pub fn index(&self, among: Among) -> &Index {
+    pub fn index_of(&self, among: Among) -> &Index {
         let index = match among {
-            Among::TheirDomain => &self.by_domain,
-            Among::Everyone => &self.of_everyone,
+            Among::TheirDomain => &self.index,
+            Among::Everyone => &self.index_of_everyone,
         };
         index.get_or_init(|| Index::new(&self.members, among))
     }
@@ -119,12 +119,13 @@ impl Sets {
 
     /// Who stands for each user of a batch, in their order.
     pub fn find(&self, batch: &Batch) -> Vec<Found> {
-        self.index(batch.aors.among()).find(&self.members, batch)
+        self.index_of(batch.aors.among()).find(&self.members, batch)
     }
 
-    /// Everyone who was found, each once, in the order of their domains.
-    pub fn by_domain(&self, among: Among, found: Found) -> Vec<MemberId> {
-        self.index(among).by_domain(&self.members, found)
+    /// Each member who was found among everyone, in the order of their domains.
+    pub fn by_domain(&self, found: Found) -> Vec<MemberId> {
+        let index = self.index_of(Among::Everyone);
+        index.by_domain(&self.members, found)
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
         let domain = sets.domains.find(domain).unwrap();
         batch.add(domain, user.as_bytes()).unwrap();
         let found = sets.find(&batch)[0];
-        sets.index(Among::TheirDomain).members(found).collect()
+        sets.index_of(Among::TheirDomain).members(found).collect()
     }
 
     #[test]

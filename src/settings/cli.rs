@@ -189,7 +189,7 @@ pub struct Cli {
     /// whatever the set's domain; an AoR with an @ is that user, and the user before the @ in its own domain's set only. Who is
     /// registered and in no set is reported, unless --domain or --exclude-domain leaves sets out, which may hold them. Nobody
     /// can be added: it excludes --add-missing and --default-domain.
-    #[arg(help_heading = MATCHING, long)]
+    #[arg(help_heading = MATCHING, long, conflicts_with = "default_domain")]
     pub ignore_domain: bool,
 
     /// Tell users apart by case, as registrar's case_sensitive 1 does

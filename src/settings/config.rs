@@ -47,12 +47,6 @@ impl Cli {
             ))
             .hint("name another key: kamonline:checked"));
         }
-        if cli.ignore_domain && cli.default_domain.is_some() {
-            return Err(Failure::usage(
-                "--default-domain and --ignore-domain are both given",
-            )
-            .hint("leave out --ignore-domain, if every phone is of one domain; --default-domain, if the sets are of several"));
-        }
         if cli.ignore_domain && cli.add_missing {
             return Err(Failure::usage(
                 "--add-missing is given with --ignore-domain, and nobody knows into which set a user belongs",
