@@ -115,8 +115,10 @@ impl<'scope> DumpMatcher<'scope> {
 }
 
 fn pass_on(batch: &mut Batch, batches: &SyncSender<Batch>) {
-    // When the other thread has ended early, it tells why in the end.
-    let _ = batches.send(batch.take());
+    if batch.count() > 0 {
+        // When the other thread has ended early, it tells why in the end.
+        let _ = batches.send(batch.take());
+    }
 }
 
 impl DumpVisitor for DumpMatcher<'_> {

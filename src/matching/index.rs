@@ -220,15 +220,26 @@ mod tests {
         const SPELLINGS: usize = 100_000;
         let user = b"abcdefghijklmnopqrs";
         let begun = Instant::now();
-        for escaped in [false, true] {
+        for (escaped, aors) in [
+            (false, Aors::AsDumped),
+            (true, Aors::AsDumped),
+            (false, Aors::Whole),
+            (true, Aors::Whole),
+        ] {
             let spellings = || (0..SPELLINGS).map(|number| spelling(number, user, escaped));
             let sets = sets(spellings());
             // Each AoR is one more spelling of the user.
             let batches = (0..SPELLINGS / 1_000).map(|number| {
-                let mut batch = sets.batch(Aors::AsDumped);
-                let domain = sets.domains.find(b"abc").unwrap();
+                let mut batch = sets.batch(aors);
+                let (group, domain) = match aors {
+                    // Of any set, and of that of their domain.
+                    Aors::Whole if number % 2 == 0 => (DomainId::NONE, &b"@abc"[..]),
+                    Aors::Whole => (DomainId::NONE, &b""[..]),
+                    _ => (sets.domains.find(b"abc").unwrap(), &b""[..]),
+                };
                 for aor in 1_000 * number..1_000 * (number + 1) {
-                    batch.add(domain, &spelling(aor, user, false)).unwrap();
+                    let name = [&spelling(aor, user, false), domain].concat();
+                    batch.add(group, &name).unwrap();
                 }
                 batch
             });

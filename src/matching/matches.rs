@@ -104,10 +104,15 @@ impl Matches {
                 self.mark_members(of_domain.iter().copied());
             }
         }
+        // A site without domains needs no second index.
+        if split.count() == 0 {
+            return Ok(());
+        }
+        let by_domain = sets.index_of(Among::TheirDomain);
         for ((name, is_nobody), found) in of_split.into_iter().zip(sets.find(&split)) {
             if !found.is_nobody() {
                 self.split += usize::from(is_nobody);
-                self.mark_user(sets.index_of(Among::TheirDomain), found, done);
+                self.mark_user(by_domain, found, done);
             } else if is_nobody {
                 self.missing.add(b"", name)?;
             }
