@@ -23,7 +23,7 @@ pub enum Notice {
     SeveralAddresses(String),
     /// Sets of other domains than `--default-domain`.
     OtherDomains(usize),
-    /// So many of so many AoRs are in a set of the domain that they hold, which `--ignore-domain` leaves unused.
+    /// So many of so many AoRs are only in the set of the domain that they hold: no case for `--ignore-domain`.
     NeedlessIgnoreDomain { split: usize, aors: usize },
     /// This registrar does not tell how long it has been up.
     UntoldUptime(String),
