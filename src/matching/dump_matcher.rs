@@ -78,23 +78,27 @@ impl<'scope> DumpMatcher<'scope> {
 
     fn aor(&mut self, aor: &[u8]) -> Result<(), Failure> {
         self.aors += 1;
-        let (user, domain, batch) = match (&self.rules.aor_domain, aor::split(aor)) {
-            (AorDomain::Ignored, _) => (aor, &b""[..], &mut self.batch),
-            (AorDomain::Default(default), Some((_, domain))) if !domain.is_empty() => {
-                self.with_domain_count += 1;
-                (aor, &default[..], &mut self.with_domain)
-            }
-            (AorDomain::Default(default), _) => (aor, &default[..], &mut self.batch),
-            // From a tel: URI.
-            (AorDomain::Own, Some((_, b""))) => {
-                self.without_domain += 1;
-                return Ok(());
-            }
-            (AorDomain::Own, Some((user, domain))) => (user, domain, &mut self.batch),
-            (AorDomain::Own, None) => {
-                self.without_at += 1;
-                return Ok(());
-            }
+        let (user, domain, batch) = match &self.rules.aor_domain {
+            AorDomain::Own => match aor::split(aor) {
+                // From a tel: URI.
+                Some((_, b"")) => {
+                    self.without_domain += 1;
+                    return Ok(());
+                }
+                Some((user, domain)) => (user, domain, &mut self.batch),
+                None => {
+                    self.without_at += 1;
+                    return Ok(());
+                }
+            },
+            AorDomain::Default(default) => match aor::split(aor) {
+                Some((_, domain)) if !domain.is_empty() => {
+                    self.with_domain_count += 1;
+                    (aor, &default[..], &mut self.with_domain)
+                }
+                _ => (aor, &default[..], &mut self.batch),
+            },
+            AorDomain::Ignored => (aor, &b""[..], &mut self.batch),
         };
         self.bytes += user.len();
         bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;

@@ -15,14 +15,15 @@ use super::ids::{DomainId, MemberId};
 use super::members::{Among, Members};
 
 /// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/properties.rs says so.
+#[derive(Default)]
 pub struct Index {
     own: Forms,
     unescaped: Forms,
 }
 
 /// Members by one of their forms, each form once.
+#[derive(Default)]
 struct Forms {
-    among: Among,
     /// Of each form in a group the first member.
     first: HashTable<MemberId>,
     /// Of a member the next one with the same form: a chain, since one user may have thousands of spellings.
@@ -53,15 +54,14 @@ fn unescaped_form(case: UserCase, member: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 impl Index {
     pub fn new(members: &Members, among: Among) -> Self {
-        let mut index = Self {
-            own: Forms::new(among),
-            unescaped: Forms::new(among),
-        };
+        let mut index = Self::default();
         // A table that grew would take up to twice the room.
         index.own.first.reserve(members.names.count(), |_| 0);
         for member in members.names.iter() {
-            index.own.insert(members, member, own_form);
-            index.unescaped.insert(members, member, unescaped_form);
+            index.own.insert(members, among, member, own_form);
+            index
+                .unescaped
+                .insert(members, among, member, unescaped_form);
         }
         index
     }
@@ -85,7 +85,7 @@ impl Index {
             let is_unescaped = |member: &[u8]| unescaped(member).is_some_and(|plain| is(&plain));
             let mut own = None;
             while let Some((_, member)) = candidates.next_if(|(of, _)| *of == place) {
-                if self.own.group(members, member) == group && is(members.names.get(member)) {
+                if members.is_in(group, member) && is(members.names.get(member)) {
                     own = Some(member);
                 }
             }
@@ -121,22 +121,11 @@ impl Index {
 }
 
 impl Forms {
-    fn new(among: Among) -> Self {
-        Self {
-            among,
-            first: HashTable::new(),
-            next: HashMap::default(),
-        }
-    }
-
-    fn group(&self, members: &Members, member: MemberId) -> DomainId {
-        members.group(self.among, member)
-    }
-
     /// Inserts a member who has this `form`.
     fn insert(
         &mut self,
         members: &Members,
+        among: Among,
         member: MemberId,
         form: impl Fn(UserCase, &[u8]) -> Option<Cow<'_, [u8]>>,
     ) {
@@ -144,7 +133,7 @@ impl Forms {
         let Some(its_form) = form_of(member) else {
             return;
         };
-        let group = |member| members.group(self.among, member);
+        let group = |member| members.group_of(among, member);
         let its_group = group(member);
         let is_same = |other: &MemberId| {
             group(*other) == its_group && form_of(*other).as_ref() == Some(&its_form)
@@ -173,9 +162,8 @@ impl Forms {
         group: DomainId,
         is: impl Fn(&[u8]) -> bool,
     ) -> Option<MemberId> {
-        let is = |member: &MemberId| {
-            self.group(members, *member) == group && is(members.names.get(*member))
-        };
+        let is =
+            |member: &MemberId| members.is_in(group, *member) && is(members.names.get(*member));
         self.first.find(hash, is).copied()
     }
 

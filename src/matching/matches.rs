@@ -6,8 +6,8 @@ use foldhash::fast::RandomState;
 
 use super::aor;
 use super::batch::{Aors, Batch};
-use super::ids::{KeyId, MemberId};
-use super::index::{Found, Index};
+use super::ids::{KeyId, MemberId, UserId};
+use super::index::Found;
 use super::members::Among;
 use super::missing::Missing;
 use super::names::Names;
@@ -57,27 +57,37 @@ impl Matches {
         let mut matches = Self::nobody(sets);
         let mut done = Done::default();
         for batch in batches {
-            match batch.aors {
-                Aors::Whole => matches.mark_whole(sets, &batch, &mut done)?,
-                _ => matches.mark(sets, &batch, &mut done)?,
+            if batch.aors == Aors::Whole {
+                matches.mark_whole(sets, &batch, &mut done)?;
+                continue;
+            }
+            for user in matches.mark(sets, &batch, &mut done) {
+                let domain = sets.domains.name(batch.users.group(user));
+                matches.missing.add(domain, batch.users.get(user))?;
             }
         }
         Ok(matches)
     }
 
-    fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
+    /// Marks who stands for the users of a batch. Those for whom nobody does, ascending.
+    fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Vec<UserId> {
         let index = sets.index_of(Among::TheirDomain);
-        let found = sets.find(batch);
-        for (user, found) in batch.users.iter().zip(found) {
+        let mut alone = Vec::new();
+        for (user, found) in batch.users.iter().zip(sets.find(batch)) {
             if found.is_nobody() {
-                let domain = sets.domains.name(batch.users.group(user));
-                self.missing.add(domain, batch.users.get(user))?;
+                alone.push(user);
                 continue;
             }
             self.with_domain_online |= batch.aors == Aors::WithDomain;
-            self.mark_user(index, found, done);
+            if index.has_several(found) && !done.of_domain.insert(found) {
+                continue;
+            }
+            let mut presence = Presence::OnlineFirst;
+            for member in index.members(found) {
+                presence = self.mark_member(member, presence);
+            }
         }
-        Ok(())
+        alone
     }
 
     /// An AoR is a user of any set as it stands, and of the domain that it holds without that. It is missing when nobody
@@ -101,39 +111,34 @@ impl Matches {
             }
             let members = sets.by_domain(found);
             for of_domain in members.chunk_by(|a, b| sets.domain_of(*a) == sets.domain_of(*b)) {
-                self.mark_members(of_domain.iter().copied());
+                let mut presence = Presence::OnlineFirst;
+                for member in of_domain {
+                    presence = self.mark_member(*member, presence);
+                }
             }
         }
         // A site without domains needs no second index.
         if split.count() == 0 {
             return Ok(());
         }
-        let by_domain = sets.index_of(Among::TheirDomain);
-        for ((name, is_nobody), found) in of_split.into_iter().zip(sets.find(&split)) {
-            if !found.is_nobody() {
-                self.split += usize::from(is_nobody);
-                self.mark_user(by_domain, found, done);
-            } else if is_nobody {
-                self.missing.add(b"", name)?;
+        let alone = self.mark(sets, &split, done);
+        for (user, (name, is_nobody)) in split.users.iter().zip(of_split) {
+            if !is_nobody {
+                continue;
+            }
+            match alone.binary_search(&user) {
+                Ok(_) => self.missing.add(b"", name)?,
+                Err(_) => self.split += 1,
             }
         }
         Ok(())
     }
 
-    fn mark_user(&mut self, index: &Index, found: Found, done: &mut Done) {
-        if !index.has_several(found) || done.of_domain.insert(found) {
-            self.mark_members(index.members(found));
-        }
-    }
-
-    /// Those of one domain who stand for one user.
-    fn mark_members(&mut self, members: impl Iterator<Item = MemberId>) {
-        let mut presence = Presence::OnlineFirst;
-        for member in members {
-            let its = &mut self.presence[slot(member)];
-            *its = presence.max(*its);
-            presence = presence.min(Presence::Online);
-        }
+    /// Of those of one domain who stand for one user. What the next one is.
+    fn mark_member(&mut self, member: MemberId, presence: Presence) -> Presence {
+        let its = &mut self.presence[slot(member)];
+        *its = presence.max(*its);
+        Presence::Online
     }
 
     /// A user is online when any registrar has them.

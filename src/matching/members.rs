@@ -59,11 +59,16 @@ impl Members {
     }
 
     /// Members of two groups are never the same user.
-    pub fn group(&self, among: Among, member: MemberId) -> DomainId {
+    pub fn group_of(&self, among: Among, member: MemberId) -> DomainId {
         match among {
             Among::TheirDomain => self.domain_of(member),
             Among::Everyone => DomainId::NONE,
         }
+    }
+
+    /// [`DomainId::NONE`] is everyone's group.
+    pub fn is_in(&self, group: DomainId, member: MemberId) -> bool {
+        group == DomainId::NONE || self.domain_of(member) == group
     }
 
     pub fn domain_of(&self, member: MemberId) -> DomainId {
