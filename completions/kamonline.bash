@@ -23,7 +23,7 @@ _kamonline() {
 
     case "${cmd}" in
         kamonline)
-            opts="-n -q -v -h -V --generate --settings --kamailio --replicated --rpc --table --kamailio-ca --kamailio-cert --kamailio-key --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-cert --redis-key --redis-password-file --prefix --checked-key --domain --exclude-domain --exclude-user --default-domain --case-sensitive --dry-run --exit-code --add-missing --keep-stale --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
+            opts="-n -q -v -h -V --generate --settings --kamailio --replicated --rpc --table --kamailio-ca --kamailio-cert --kamailio-key --kamailio-password-file --redis --redis-cluster --redis-sentinel --redis-ca --redis-cert --redis-key --redis-password-file --prefix --checked-key --domain --exclude-domain --exclude-user --default-domain --ignore-domain --case-sensitive --dry-run --exit-code --add-missing --keep-stale --max-removal --allow-empty --min-uptime --settle --timeout --retries --format --metrics-file --quiet --verbose --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -3,6 +3,7 @@
 use super::aor::UserCase;
 use super::hash::Hasher;
 use super::ids::{DomainId, UserId};
+use super::members::Among;
 use super::names::Names;
 use crate::failure::Failure;
 
@@ -23,6 +24,17 @@ pub enum Aors {
     AsDumped,
     /// Users with a domain of their own behind an `@`, against `--default-domain`.
     WithDomain,
+    /// The AoRs themselves, with [`DomainId::NONE`]: each may be a user of any set (`--ignore-domain`).
+    Whole,
+}
+
+impl Aors {
+    pub fn among(self) -> Among {
+        match self {
+            Aors::AsDumped | Aors::WithDomain => Among::TheirDomain,
+            Aors::Whole => Among::Everyone,
+        }
+    }
 }
 
 impl Batch {

@@ -17,9 +17,6 @@ pub struct Domains {
     bytes: usize,
 }
 
-/// What stands in the place of a group: every domain differs from all others.
-const ALL: DomainId = DomainId::FIRST;
-
 impl Domains {
     pub fn count(&self) -> usize {
         self.by_id.len()
@@ -44,7 +41,7 @@ impl Domains {
     }
 
     fn find_lower(&self, domain: &[u8]) -> Option<DomainId> {
-        let hash = self.distinct.hash(ALL, domain);
+        let hash = self.distinct.hash(DomainId::NONE, domain);
         let is_same = |name| self.names.get(name) == domain;
         let name = self.distinct.find(hash, is_same)?;
         Some(self.names.group(name))
@@ -62,7 +59,8 @@ impl Domains {
         let domain = domain.to_ascii_lowercase();
         let id = DomainId::new(self.count() as u32);
         let name = self.names.add(id, &domain)?;
-        self.distinct.insert(self.distinct.hash(ALL, &domain), name);
+        self.distinct
+            .insert(self.distinct.hash(DomainId::NONE, &domain), name);
         self.by_id.push(name);
         self.bytes += domain.len();
         Ok(id)

@@ -6,8 +6,8 @@ use std::thread::{Scope as Threads, ScopedJoinHandle};
 
 use super::aor;
 use super::dump::{DumpItem, DumpVisitor};
-use super::scope::Rules;
-use super::{Aors, Batch, Matches, Missing, Sets, bounded};
+use super::scope::{AorDomain, Rules};
+use super::{Aors, Batch, DomainId, Matches, Missing, Sets, bounded};
 use crate::failure::Failure;
 use crate::peer::limits::TABLES;
 use crate::text::Escaped;
@@ -49,7 +49,15 @@ impl<'scope> DumpMatcher<'scope> {
         threads: &'scope Threads<'scope, '_>,
     ) -> Self {
         let (batches, received) = sync_channel(WAITING);
-        let matches = threads.spawn(move || Matches::of(sets, received));
+        let aors = match rules.aor_domain {
+            AorDomain::Ignored => Aors::Whole,
+            AorDomain::Own | AorDomain::Default(_) => Aors::AsDumped,
+        };
+        let matches = threads.spawn(move || {
+            // A Kamailio that prints a large page leaves time for it.
+            sets.index_of(aors.among());
+            Matches::of(sets, received)
+        });
         Self {
             rules,
             sets,
@@ -60,7 +68,7 @@ impl<'scope> DumpMatcher<'scope> {
             without_at: 0,
             without_domain: 0,
             missing: Missing::new(rules.user_case),
-            batch: sets.batch(Aors::AsDumped),
+            batch: sets.batch(aors),
             with_domain: sets.batch(Aors::WithDomain),
             with_domain_count: 0,
             batches,
@@ -70,31 +78,36 @@ impl<'scope> DumpMatcher<'scope> {
 
     fn aor(&mut self, aor: &[u8]) -> Result<(), Failure> {
         self.aors += 1;
-        let (user, domain) = match (&self.rules.default_domain, aor::split(aor)) {
-            (Some(domain), _) => (aor, domain.as_slice()),
-            // From a tel: URI.
-            (None, Some((_, b""))) => {
-                self.without_domain += 1;
-                return Ok(());
-            }
-            (None, Some(parts)) => parts,
-            (None, None) => {
-                self.without_at += 1;
-                return Ok(());
-            }
+        let (user, domain, batch) = match &self.rules.aor_domain {
+            AorDomain::Own => match aor::split(aor) {
+                // From a tel: URI.
+                Some((_, b"")) => {
+                    self.without_domain += 1;
+                    return Ok(());
+                }
+                Some((user, domain)) => (user, domain, &mut self.batch),
+                None => {
+                    self.without_at += 1;
+                    return Ok(());
+                }
+            },
+            AorDomain::Default(default) => match aor::split(aor) {
+                Some((_, domain)) if !domain.is_empty() => {
+                    self.with_domain_count += 1;
+                    (aor, &default[..], &mut self.with_domain)
+                }
+                _ => (aor, &default[..], &mut self.batch),
+            },
+            AorDomain::Ignored => (aor, &b""[..], &mut self.batch),
         };
         self.bytes += user.len();
         bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;
-        let holds_domain = || aor::split(aor).is_some_and(|(_, domain)| !domain.is_empty());
-        let batch = match self.rules.default_domain.is_some() && holds_domain() {
-            true => {
-                self.with_domain_count += 1;
-                &mut self.with_domain
-            }
-            false => &mut self.batch,
+        let group = match batch.aors {
+            Aors::Whole => Some(DomainId::NONE),
+            Aors::AsDumped | Aors::WithDomain => self.sets.domains.find(domain),
         };
-        if let Some(domain) = self.sets.domains.find(domain) {
-            batch.add(domain, user)?;
+        if let Some(group) = group {
+            batch.add(group, user)?;
             if batch.count() == BATCH {
                 pass_on(batch, &self.batches);
             }
@@ -106,8 +119,10 @@ impl<'scope> DumpMatcher<'scope> {
 }
 
 fn pass_on(batch: &mut Batch, batches: &SyncSender<Batch>) {
-    // When the other thread has ended early, it tells why in the end.
-    let _ = batches.send(batch.take());
+    if batch.count() > 0 {
+        // When the other thread has ended early, it tells why in the end.
+        let _ = batches.send(batch.take());
+    }
 }
 
 impl DumpVisitor for DumpMatcher<'_> {
@@ -156,7 +171,11 @@ impl DumpVisitor for DumpMatcher<'_> {
                 "{} of its {} AoRs have no domain: its usrloc has use_domain 0, so nobody can tell whose they are",
                 self.without_at, self.aors
             ))
-            .hint("give their domain with --default-domain DOMAIN, or set modparam(\"usrloc\", \"use_domain\", 1)"));
+            .hint(
+                "give --default-domain DOMAIN, if every phone is of one domain, or \
+                 --ignore-domain, if the sets are of several; or set modparam(\"usrloc\", \
+                 \"use_domain\", 1), which tells them apart",
+            ));
         }
         pass_on(&mut self.batch, &self.batches);
         pass_on(&mut self.with_domain, &self.batches);
@@ -193,7 +212,7 @@ mod tests {
             prefix: b"ONLINE:".to_vec(),
             scope: Scope::new(&[], &[]).unwrap(),
             excluded: ExcludedUsers::default(),
-            default_domain: None,
+            aor_domain: AorDomain::Own,
             tables: Vec::new(),
         }
     }

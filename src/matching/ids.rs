@@ -44,7 +44,8 @@ impl KeyId {
 }
 
 impl DomainId {
-    pub const FIRST: Self = Self(0);
+    /// In the place of a domain, where domains do not count.
+    pub const NONE: Self = Self(u32::MAX);
 
     pub fn index(self) -> usize {
         self.0 as usize

@@ -12,7 +12,7 @@ use hashbrown::hash_table::Entry;
 use super::aor::{UserCase, unescaped};
 use super::batch::Batch;
 use super::ids::{DomainId, MemberId};
-use super::members::Members;
+use super::members::{Among, Members};
 
 /// Finds the members who stand for a user. It must agree with [`UserCase::stands_for`], and tests/proofs/properties.rs says so.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub struct Index {
 /// Members by one of their forms, each form once.
 #[derive(Default)]
 struct Forms {
-    /// The first member of each form in a domain.
+    /// The first member of each form in a group.
     first: HashTable<MemberId>,
     /// For each member the next one with the same form: a chain, since one user may have thousands of spellings.
     next: HashMap<MemberId, MemberId, RandomState>,
@@ -53,13 +53,15 @@ fn unescaped_form(case: UserCase, member: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 impl Index {
-    pub fn new(members: &Members) -> Self {
+    pub fn new(members: &Members, among: Among) -> Self {
         let mut index = Self::default();
         // A table that grew would take up to twice the room.
         index.own.first.reserve(members.names.count(), |_| 0);
         for member in members.names.iter() {
-            index.own.insert(members, member, own_form);
-            index.unescaped.insert(members, member, unescaped_form);
+            index.own.insert(members, among, member, own_form);
+            index
+                .unescaped
+                .insert(members, among, member, unescaped_form);
         }
         index
     }
@@ -78,17 +80,17 @@ impl Index {
         let mut candidates = candidates.into_iter().peekable();
         let mut found = Vec::with_capacity(batch.count());
         for (place, user) in batch.users.iter().enumerate() {
-            let (domain, user) = (batch.users.group(user), batch.users.get(user));
+            let (group, user) = (batch.users.group(user), batch.users.get(user));
             let is = |member: &[u8]| case.same(member, user);
             let is_unescaped = |member: &[u8]| unescaped(member).is_some_and(|plain| is(&plain));
             let mut own = None;
             while let Some((_, member)) = candidates.next_if(|(of, _)| *of == place) {
-                if members.domain_of(member) == domain && is(members.names.get(member)) {
+                if members.is_in(group, member) && is(members.names.get(member)) {
                     own = Some(member);
                 }
             }
             let hash = batch.hashes[place];
-            let unescaped = self.unescaped.find(members, hash, domain, is_unescaped);
+            let unescaped = self.unescaped.find(members, hash, group, is_unescaped);
             found.push(Found { own, unescaped });
         }
         found
@@ -99,6 +101,17 @@ impl Index {
         self.own
             .members(found.own)
             .chain(self.unescaped.members(found.unescaped))
+    }
+
+    /// The same, in the order of their domains. Of each domain the first is the one who is first when only that is looked at.
+    pub fn by_domain(&self, members: &Members, found: Found) -> Vec<MemberId> {
+        let mut own: Vec<_> = self.own.members(found.own).collect();
+        let mut unescaped: Vec<_> = self.unescaped.members(found.unescaped).collect();
+        own.sort_unstable();
+        unescaped.sort_unstable();
+        own.append(&mut unescaped);
+        own.sort_by_key(|member| members.domain_of(*member));
+        own
     }
 
     /// Whether one of the two forms has several members.
@@ -112,6 +125,7 @@ impl Forms {
     fn insert(
         &mut self,
         members: &Members,
+        among: Among,
         member: MemberId,
         form: impl Fn(UserCase, &[u8]) -> Option<Cow<'_, [u8]>>,
     ) {
@@ -119,15 +133,16 @@ impl Forms {
         let Some(its_form) = form_of(member) else {
             return;
         };
-        let domain = members.domain_of(member);
+        let group = |member| members.group_of(among, member);
+        let its_group = group(member);
         let is_same = |other: &MemberId| {
-            members.domain_of(*other) == domain && form_of(*other).as_ref() == Some(&its_form)
+            group(*other) == its_group && form_of(*other).as_ref() == Some(&its_form)
         };
         let hash = |member: &MemberId| {
             let form = form_of(*member).unwrap_or_default();
-            members.hasher.hash(members.domain_of(*member), &form)
+            members.hasher.hash(group(*member), &form)
         };
-        let its_hash = members.hasher.hash(domain, &its_form);
+        let its_hash = members.hasher.hash(its_group, &its_form);
         match self.first.entry(its_hash, is_same, hash) {
             Entry::Vacant(free) => {
                 free.insert(member);
@@ -144,12 +159,11 @@ impl Forms {
         &self,
         members: &Members,
         hash: u64,
-        domain: DomainId,
+        group: DomainId,
         is: impl Fn(&[u8]) -> bool,
     ) -> Option<MemberId> {
-        let is = |member: &MemberId| {
-            members.domain_of(*member) == domain && is(members.names.get(*member))
-        };
+        let is =
+            |member: &MemberId| members.is_in(group, *member) && is(members.names.get(*member));
         self.first.find(hash, is).copied()
     }
 
@@ -194,15 +208,26 @@ mod tests {
         const SPELLINGS: usize = 100_000;
         let user = b"abcdefghijklmnopqrs";
         let begun = Instant::now();
-        for escaped in [false, true] {
+        for (escaped, aors) in [
+            (false, Aors::AsDumped),
+            (true, Aors::AsDumped),
+            (false, Aors::Whole),
+            (true, Aors::Whole),
+        ] {
             let spellings = || (0..SPELLINGS).map(|number| spelling(number, user, escaped));
             let sets = sets(spellings());
             // Each AoR is one more spelling of the user.
             let batches = (0..SPELLINGS / 1_000).map(|number| {
-                let mut batch = sets.batch(Aors::AsDumped);
-                let domain = sets.domains.find(b"abc").unwrap();
+                let mut batch = sets.batch(aors);
+                let (group, domain) = match aors {
+                    // Of any set, and of that of their domain.
+                    Aors::Whole if number % 2 == 0 => (DomainId::NONE, &b"@abc"[..]),
+                    Aors::Whole => (DomainId::NONE, &b""[..]),
+                    _ => (sets.domains.find(b"abc").unwrap(), &b""[..]),
+                };
                 for aor in 1_000 * number..1_000 * (number + 1) {
-                    batch.add(domain, &spelling(aor, user, false)).unwrap();
+                    let name = [&spelling(aor, user, false), domain].concat();
+                    batch.add(group, &name).unwrap();
                 }
                 batch
             });

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+use super::aor;
 use super::batch::{Aors, Batch};
-use super::ids::{KeyId, MemberId};
+use super::ids::{KeyId, MemberId, UserId};
 use super::index::Found;
+use super::members::Among;
 use super::missing::Missing;
 use super::names::Names;
 use super::sets::Sets;
@@ -21,6 +23,8 @@ pub struct Matches {
     pub unusable: usize,
     /// Whether a member stands for a user of [`Aors::WithDomain`].
     pub(super) with_domain_online: bool,
+    /// [`Aors::Whole`] that are in the set of the domain which they hold, and in none as they stand.
+    pub split: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,42 +48,97 @@ impl Matches {
             aors: 0,
             unusable: 0,
             with_domain_online: false,
+            split: 0,
         }
     }
 
     /// What the users of all batches show. A user whom no member stands for is missing.
     pub fn of(sets: &Sets, batches: impl IntoIterator<Item = Batch>) -> Result<Self, Failure> {
-        // A Kamailio that prints a large page leaves time for it.
-        sets.index();
         let mut matches = Self::nobody(sets);
         let mut done = Done::default();
         for batch in batches {
-            matches.mark(sets, &batch, &mut done)?;
+            if batch.aors == Aors::Whole {
+                matches.mark_whole(sets, &batch, &mut done)?;
+                continue;
+            }
+            for user in matches.mark(sets, &batch, &mut done) {
+                let domain = sets.domains.name(batch.users.group(user));
+                matches.missing.add(domain, batch.users.get(user))?;
+            }
         }
         Ok(matches)
     }
 
-    fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
-        let index = sets.index();
-        let found = sets.find(batch);
-        for (user, found) in batch.users.iter().zip(found) {
+    /// Marks who stands for the users of a batch. Those for whom nobody does, ascending.
+    fn mark(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Vec<UserId> {
+        let index = sets.index_of(Among::TheirDomain);
+        let mut alone = Vec::new();
+        for (user, found) in batch.users.iter().zip(sets.find(batch)) {
             if found.is_nobody() {
-                let domain = sets.domains.name(batch.users.group(user));
-                self.missing.add(domain, batch.users.get(user))?;
+                alone.push(user);
                 continue;
             }
             self.with_domain_online |= batch.aors == Aors::WithDomain;
-            if index.has_several(found) && !done.insert(found) {
+            if index.has_several(found) && !done.of_domain.insert(found) {
                 continue;
             }
             let mut presence = Presence::OnlineFirst;
             for member in index.members(found) {
-                let its = &mut self.presence[slot(member)];
-                *its = presence.max(*its);
-                presence = presence.min(Presence::Online);
+                presence = self.mark_member(member, presence);
+            }
+        }
+        alone
+    }
+
+    /// An AoR is a user of any set as it stands, and of the domain that it holds without that. It is missing when nobody
+    /// stands for either.
+    fn mark_whole(&mut self, sets: &Sets, batch: &Batch, done: &mut Done) -> Result<(), Failure> {
+        let index = sets.index_of(Among::Everyone);
+        let mut split = sets.batch(Aors::AsDumped);
+        let mut of_split = Vec::new();
+        for (aor, found) in batch.users.iter().zip(sets.find(batch)) {
+            let name = batch.users.get(aor);
+            let parts = aor::split(name);
+            let domain = parts.and_then(|(_, domain)| sets.domains.find(domain));
+            if let (Some((user, _)), Some(domain)) = (parts, domain) {
+                split.add(domain, user)?;
+                of_split.push((name, found.is_nobody()));
+            } else if found.is_nobody() {
+                self.missing.add(b"", name)?;
+            }
+            if index.has_several(found) && !done.of_everyone.insert(found) {
+                continue;
+            }
+            let members = sets.by_domain(found);
+            for of_domain in members.chunk_by(|a, b| sets.domain_of(*a) == sets.domain_of(*b)) {
+                let mut presence = Presence::OnlineFirst;
+                for member in of_domain {
+                    presence = self.mark_member(*member, presence);
+                }
+            }
+        }
+        // A site without domains needs no second index.
+        if split.count() == 0 {
+            return Ok(());
+        }
+        let alone = self.mark(sets, &split, done);
+        for (user, (name, is_nobody)) in split.users.iter().zip(of_split) {
+            if !is_nobody {
+                continue;
+            }
+            match alone.binary_search(&user) {
+                Ok(_) => self.missing.add(b"", name)?,
+                Err(_) => self.split += 1,
             }
         }
         Ok(())
+    }
+
+    /// Of those of one domain who stand for one user. What the next one is.
+    fn mark_member(&mut self, member: MemberId, presence: Presence) -> Presence {
+        let its = &mut self.presence[slot(member)];
+        *its = presence.max(*its);
+        Presence::Online
     }
 
     /// A user is online when any registrar has them.
@@ -89,6 +148,7 @@ impl Matches {
         }
         self.aors += other.aors;
         self.unusable += other.unusable;
+        self.split += other.split;
         self.missing.unite(other.missing)
     }
 
@@ -110,4 +170,83 @@ impl Matches {
 /// Whom [`Matches::of`] has marked already, where a form has several members.
 ///
 /// Each AoR may be one more spelling of one user, and each would mark all the members again.
-type Done = HashSet<Found, RandomState>;
+#[derive(Default)]
+struct Done {
+    of_domain: HashSet<Found, RandomState>,
+    of_everyone: HashSet<Found, RandomState>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matching::{DomainId, UserCase};
+
+    /// What the AoRs of each batch show, where domains are ignored.
+    fn of_whole(sets: &Sets, batches: &[&[&str]]) -> Matches {
+        let batches = batches.iter().map(|aors| {
+            let mut batch = sets.batch(Aors::Whole);
+            for aor in *aors {
+                batch.add(DomainId::NONE, aor.as_bytes()).unwrap();
+            }
+            batch
+        });
+        Matches::of(sets, batches).unwrap()
+    }
+
+    fn online<'a>(sets: &'a Sets, matches: &Matches) -> Vec<(&'a str, &'a str)> {
+        let text = |bytes| str::from_utf8(bytes).unwrap();
+        let online = sets.members().filter(|member| matches.is_online(*member));
+        online
+            .map(|member| (text(sets.key_name(member)), text(sets.member(member))))
+            .collect()
+    }
+
+    #[test]
+    fn where_domains_are_ignored_a_user_is_online_in_every_set() {
+        let mut sets = Sets::new(UserCase::Ignored);
+        for (domain, members) in [
+            ("abc", &["100", "Bob", "BOB", "%62ob", "b@xyz", "gone"][..]),
+            ("xyz", &["100", "bob", "b", "101"]),
+            ("", &["100", "+1555"]),
+        ] {
+            let key = sets.add_key(domain.as_bytes(), domain.as_bytes()).unwrap();
+            for member in members {
+                sets.add_member(key, member.as_bytes()).unwrap();
+            }
+        }
+        // First of one domain: the others are still to be found.
+        let matches = of_whole(
+            &sets,
+            &[
+                &["bob@abc", "101@abc", "102", "102@xyz"],
+                &["BOB", "100", "100", "b@xyz", "+1555@", ""],
+            ],
+        );
+        assert_eq!(
+            online(&sets, &matches),
+            [
+                ("abc", "100"),
+                ("abc", "Bob"),
+                ("abc", "BOB"),
+                ("abc", "%62ob"),
+                ("abc", "b@xyz"),
+                ("xyz", "100"),
+                ("xyz", "bob"),
+                ("xyz", "b"),
+                ("", "100"),
+                ("", "+1555"),
+            ]
+        );
+        assert_eq!(matches.online_by_domain(&sets), [3, 3, 2]);
+        let missing = matches.missing.by_domain();
+        let [(b"", users)] = &missing[..] else {
+            panic!("the missing have no domain");
+        };
+        let names = users.iter().map(|user| matches.missing.user(*user));
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            [&b"102"[..], b"101@abc", b"102@xyz", b""]
+        );
+        assert_eq!(matches.split, 2, "bob@abc and +1555@");
+    }
+}

@@ -16,6 +16,15 @@ pub struct Members {
     pub hasher: Hasher,
 }
 
+/// Among whom a user is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// The members of their domain.
+    TheirDomain,
+    /// The members of all sets.
+    Everyone,
+}
+
 /// A key in Redis.
 pub struct Key {
     pub name: Arc<[u8]>,
@@ -47,6 +56,19 @@ impl Members {
     pub fn add(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
         self.keys[key.index()].members += 1;
         self.names.add(key, member)
+    }
+
+    /// Members of two groups are never the same user.
+    pub fn group_of(&self, among: Among, member: MemberId) -> DomainId {
+        match among {
+            Among::TheirDomain => self.domain_of(member),
+            Among::Everyone => DomainId::NONE,
+        }
+    }
+
+    /// [`DomainId::NONE`] is everyone's group.
+    pub fn is_in(&self, group: DomainId, member: MemberId) -> bool {
+        group == DomainId::NONE || self.domain_of(member) == group
     }
 
     pub fn domain_of(&self, member: MemberId) -> DomainId {

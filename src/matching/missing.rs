@@ -1,4 +1,4 @@
-//! The users who are registered and in no set of their domain.
+//! The users who are registered and in no set of their domain; with `--ignore-domain`, in no set at all.
 
 use super::aor::UserCase;
 use super::distinct::Distinct;
@@ -7,7 +7,7 @@ use super::ids::{DomainId, UserId};
 use super::names::Names;
 use crate::failure::Failure;
 
-/// Missing users, each once, by domain.
+/// Missing users, each once, by domain: an empty one with `--ignore-domain`, and never else.
 pub struct Missing {
     user_case: UserCase,
     /// Its own: most of them are those of no set.

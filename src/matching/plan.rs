@@ -18,7 +18,7 @@ pub struct Plan {
 /// One domain.
 #[derive(Default)]
 pub struct Entry {
-    /// In lower case.
+    /// In lower case. Empty, as the key, where it has the users who are in no set (`--ignore-domain`).
     pub domain: Vec<u8>,
     /// Its keys in Redis, for [`Sets::key`], in the order of their bytes: one, or several that differ in case.
     pub keys: Vec<KeyId>,
@@ -46,6 +46,8 @@ pub struct Totals {
     pub missing: usize,
     /// AoRs that the registrars reported, those out of scope too.
     pub aors: usize,
+    /// [`Matches::split`]
+    pub split: usize,
 }
 
 impl Plan {
@@ -64,7 +66,7 @@ impl Plan {
             entry.keys.push(key);
         }
         // Before excluded users are taken out of the missing: they are registered, too.
-        let readings = Readings::new(&matches.missing, rules.user_case);
+        let readings = Readings::new(&matches.missing, rules);
         for member in &stale {
             let entry = &mut entries[sets.domain_of(*member).index()];
             let name = sets.member(*member);
@@ -77,9 +79,17 @@ impl Plan {
             entry.online = online;
         }
         for (domain, mut users) in matches.missing.by_domain() {
-            // Excluded only here: an excluded AoR must still keep its members online.
-            users.retain(|user| !rules.excluded.contains(matches.missing.user(*user)));
-            if users.is_empty() {
+            // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
+            users.retain(|user| !rules.excludes(matches.missing.user(*user)));
+            if users.is_empty() || !rules.knows_missing() {
+                continue;
+            }
+            if domain.is_empty() {
+                entries.push(Entry {
+                    online: users.len(),
+                    missing: users,
+                    ..Entry::default()
+                });
                 continue;
             }
             let at = sets.domains.find(domain).map(DomainId::index);
@@ -114,6 +124,7 @@ impl Plan {
             other_forms: entries.iter().map(|entry| entry.other_forms.len()).sum(),
             missing: entries.iter().map(|entry| entry.missing.len()).sum(),
             aors: matches.aors,
+            split: matches.split,
         };
         Self {
             sets,
@@ -129,6 +140,12 @@ impl Plan {
         stale.copied().collect()
     }
 
+    /// How many domains have a set or should have one.
+    pub fn domains(&self) -> usize {
+        let keys = self.entries.iter().filter(|entry| !entry.is_of_no_set());
+        keys.count()
+    }
+
     /// A missing user, as their registrar spells them.
     pub fn missing(&self, user: UserId) -> &[u8] {
         self.missing.get(user)
@@ -142,6 +159,11 @@ impl Entry {
             domain: domain.to_vec(),
             ..Self::default()
         }
+    }
+
+    /// Whether these are the users who are in no set, and whose set nobody knows.
+    pub fn is_of_no_set(&self) -> bool {
+        self.key.is_empty()
     }
 
     /// The keys that a report names: more than one where members and missing users are of several.

@@ -1,7 +1,8 @@
 //! Other readings of a member: the forms in which a kamailio.cfg may have written a user who is registered.
 
-use super::aor::{UserCase, unescaped};
+use super::aor::{self, UserCase, unescaped};
 use super::missing::Missing;
+use super::scope::Rules;
 
 /// What makes the difference between a member and the user whom it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +31,12 @@ pub struct Readings<'a> {
     missing: &'a Missing,
     /// The same users in any case, where case counts.
     folded: Option<Missing>,
+    ignores_domain: bool,
 }
 
 impl<'a> Readings<'a> {
-    pub fn new(missing: &'a Missing, case: UserCase) -> Self {
-        let folded = (case == UserCase::Counts).then(|| {
+    pub fn new(missing: &'a Missing, rules: &Rules) -> Self {
+        let folded = (rules.user_case == UserCase::Counts).then(|| {
             let mut folded = Missing::new(UserCase::Ignored);
             for (domain, users) in missing.by_domain() {
                 for user in users {
@@ -44,7 +46,11 @@ impl<'a> Readings<'a> {
             }
             folded
         });
-        Self { missing, folded }
+        Self {
+            missing,
+            folded,
+            ignores_domain: rules.ignores_domain(),
+        }
     }
 
     /// Readings may combine.
@@ -56,10 +62,19 @@ impl<'a> Readings<'a> {
         let host = without_port(domain);
         let port = host.map(|host| (host, Some(Reading::Port)));
         for (domain, port) in [(domain, None)].into_iter().chain(port) {
-            for (form, reading) in forms(name, host.unwrap_or(domain)) {
-                if let Some(user) = missing.find(domain, &form) {
+            // The missing have no domain then.
+            let (missing_of, host) = match self.ignores_domain {
+                true => (&b""[..], domain),
+                false => (domain, host.unwrap_or(domain)),
+            };
+            for (form, reading) in forms(name, host, self.ignores_domain) {
+                if let Some(user) = missing.find(missing_of, &form) {
                     let reading = port.or(reading).unwrap_or(Reading::Case);
-                    let aor = [missing.user(user), b"@", domain].concat();
+                    let user = missing.user(user);
+                    let aor = match self.ignores_domain {
+                        true => user.to_vec(),
+                        false => [user, b"@", domain].concat(),
+                    };
                     return Some(OtherForm {
                         member,
                         reading,
@@ -73,7 +88,7 @@ impl<'a> Readings<'a> {
 }
 
 /// The users whom a member of a domain's set may mean.
-fn forms(member: &[u8], domain: &[u8]) -> Vec<(Vec<u8>, Option<Reading>)> {
+fn forms(member: &[u8], domain: &[u8], ignores_domain: bool) -> Vec<(Vec<u8>, Option<Reading>)> {
     let mut forms = Vec::new();
     for member in [Some(member.to_vec()), unescaped(member)]
         .into_iter()
@@ -81,11 +96,14 @@ fn forms(member: &[u8], domain: &[u8]) -> Vec<(Vec<u8>, Option<Reading>)> {
     {
         let user = without_scheme(&member);
         let scheme = (user.len() < member.len()).then_some(Reading::Longer);
+        let (shorter, longer) = match ignores_domain {
+            // With its domain a member is online already, but for a scheme, a port or the case.
+            true => (aor::split(user).map(|(user, _)| user), scheme),
+            false => (without_domain(user, domain), Some(Reading::Shorter)),
+        };
         forms.push((user.to_vec(), scheme));
-        if let Some(shorter) = without_domain(user, domain) {
-            forms.push((shorter.to_vec(), Some(Reading::Longer)));
-        }
-        forms.push(([user, b"@", domain].concat(), Some(Reading::Shorter)));
+        forms.extend(shorter.map(|shorter| (shorter.to_vec(), Some(Reading::Longer))));
+        forms.push(([user, b"@", domain].concat(), longer));
     }
     forms
 }
@@ -118,13 +136,31 @@ fn without_port(domain: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::{AorDomain, ExcludedUsers, Scope};
+
+    fn find(
+        user_case: UserCase,
+        aor_domain: AorDomain,
+        (user, of): (&str, &str),
+        domain: &str,
+        member: &str,
+    ) -> Option<OtherForm<()>> {
+        let rules = Rules {
+            user_case,
+            prefix: b"ONLINE:".to_vec(),
+            scope: Scope::new(&[], &[]).unwrap(),
+            excluded: ExcludedUsers::default(),
+            aor_domain,
+            tables: Vec::new(),
+        };
+        let mut missing = Missing::new(user_case);
+        missing.add(of.as_bytes(), user.as_bytes()).unwrap();
+        let readings = Readings::new(&missing, &rules);
+        readings.find((), domain.as_bytes(), member.as_bytes())
+    }
 
     fn found(case: UserCase, aor: (&str, &str), domain: &str, member: &str) -> Option<Reading> {
-        let mut missing = Missing::new(case);
-        missing.add(aor.1.as_bytes(), aor.0.as_bytes()).unwrap();
-        let readings = Readings::new(&missing, case);
-        let found = readings.find((), domain.as_bytes(), member.as_bytes());
-        found.map(|form| form.reading)
+        find(case, AorDomain::Own, aor, domain, member).map(|form| form.reading)
     }
 
     #[test]
@@ -155,6 +191,51 @@ mod tests {
             found(UserCase::Ignored, ("1", "2001:db8:"), "2001:db8::1", "1"),
             None
         );
+    }
+
+    #[test]
+    fn where_domains_are_ignored_a_form_may_hold_any_and_the_aor_its_own() {
+        use Reading::*;
+        for (aor, domain, member, reading) in [
+            ("100", "abc", "sip:100", Some(Longer)),
+            ("100", "abc", "100@abc", Some(Longer)),
+            ("100", "abc", "sips:100@xyz", Some(Longer)),
+            ("a b", "abc", "sip%3aa%20b@xyz", Some(Longer)),
+            ("100@abc", "abc", "sip:100", Some(Longer)),
+            ("100@abc", "abc", "sip:100@abc", Some(Longer)),
+            ("100@abc", "abc:5060", "100", Some(Port)),
+            ("100@abc:5060", "abc:5060", "sip:100", Some(Longer)),
+            ("100@abc", "abc", "ALICE", None),
+            ("100@xyz", "abc", "sip:100", None),
+            ("100", "abc", "tel:100", None),
+            ("", "abc", "@xyz", Some(Longer)),
+        ] {
+            let found = find(
+                UserCase::Ignored,
+                AorDomain::Ignored,
+                (aor, ""),
+                domain,
+                member,
+            );
+            assert!(found.iter().all(|form| form.aor == aor.as_bytes()));
+            assert_eq!(
+                found.map(|form| form.reading),
+                reading,
+                "{aor} {domain} {member}"
+            );
+        }
+        let alice = |aor| {
+            find(
+                UserCase::Counts,
+                AorDomain::Ignored,
+                (aor, ""),
+                "abc",
+                "Alice",
+            )
+        };
+        assert_eq!(alice("alice").unwrap().reading, Case);
+        assert_eq!(alice("alice@abc").unwrap().reading, Case);
+        assert!(alice("alice@xyz").is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex::{RegexSet, RegexSetBuilder};
 
-use super::aor::{UserCase, unescaped};
+use super::aor::{self, UserCase, unescaped};
 use crate::failure::Failure;
 
 /// How AoRs and sets are matched.
@@ -16,10 +16,21 @@ pub struct Rules {
     pub prefix: Vec<u8>,
     pub scope: Scope,
     pub excluded: ExcludedUsers,
-    /// The domain of every AoR, for registrars with `use_domain` 0.
-    pub default_domain: Option<Vec<u8>>,
+    pub aor_domain: AorDomain,
     /// The usrloc tables that count; none means every one.
     pub tables: Vec<String>,
+}
+
+/// Which domain an AoR is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AorDomain {
+    /// The one that it holds.
+    #[default]
+    Own,
+    /// This one, in lower case, whatever it holds (`--default-domain`, for registrars with `use_domain` 0).
+    Default(Vec<u8>),
+    /// Every one that has a set (`--ignore-domain`, for the same); and the one that it holds, if it holds one.
+    Ignored,
 }
 
 impl Rules {
@@ -30,8 +41,23 @@ impl Rules {
 
     /// Whether `--default-domain` leaves the set of a domain alone.
     pub fn is_other(&self, domain: &[u8]) -> bool {
-        let own = self.default_domain.as_ref();
-        own.is_some_and(|own| !own.eq_ignore_ascii_case(domain))
+        matches!(&self.aor_domain, AorDomain::Default(own) if !own.eq_ignore_ascii_case(domain))
+    }
+
+    pub fn ignores_domain(&self) -> bool {
+        self.aor_domain == AorDomain::Ignored
+    }
+
+    /// Whether a user in no set is known to be in scope. With `--ignore-domain` a set out of scope may hold them.
+    pub fn knows_missing(&self) -> bool {
+        !self.ignores_domain() || self.scope.is_whole()
+    }
+
+    /// Whether a missing user is excluded; with `--ignore-domain` by either reading of their AoR.
+    pub fn excludes(&self, user: &[u8]) -> bool {
+        let split = || aor::split(user).filter(|_| self.ignores_domain());
+        self.excluded.contains(user)
+            || split().is_some_and(|(user, _)| self.excluded.contains(user))
     }
 
     /// The patterns that have matched nothing in this run, with their option.
@@ -59,6 +85,11 @@ impl Scope {
             only: Patterns::new("--domain", only, UserCase::Ignored)?,
             except: Patterns::new("--exclude-domain", except, UserCase::Ignored)?,
         })
+    }
+
+    /// Whether every domain is in scope.
+    fn is_whole(&self) -> bool {
+        self.only.given.is_empty() && self.except.given.is_empty()
     }
 
     pub fn contains(&self, domain: &[u8]) -> bool {
@@ -181,7 +212,7 @@ mod tests {
                 prefix: Vec::new(),
                 scope: scope(&["abc", "x(y)z", ".*\\.ca"], &["test\\..*", "b.ca"]),
                 excluded: ExcludedUsers::new(&excluded, UserCase::Ignored).unwrap(),
-                default_domain: None,
+                aor_domain: AorDomain::Own,
                 tables: Vec::new(),
             };
             for domain in domains {

@@ -8,7 +8,7 @@ use super::distinct::Distinct;
 use super::domains::Domains;
 use super::ids::{DomainId, Id, KeyId, MemberId};
 use super::index::{Found, Index};
-use super::members::{Key, Members};
+use super::members::{Among, Key, Members};
 use crate::failure::Failure;
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
@@ -18,6 +18,7 @@ pub struct Sets {
     pub others: usize,
     members: Members,
     index: OnceLock<Index>,
+    index_of_everyone: OnceLock<Index>,
 }
 
 impl Sets {
@@ -27,6 +28,7 @@ impl Sets {
             others: 0,
             members: Members::new(user_case),
             index: OnceLock::new(),
+            index_of_everyone: OnceLock::new(),
         }
     }
 
@@ -41,8 +43,9 @@ impl Sets {
     }
 
     pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
-        // It does not know this one.
+        // They do not know this one.
         self.index.take();
+        self.index_of_everyone.take();
         self.members.add(key, member)
     }
 
@@ -105,8 +108,12 @@ impl Sets {
     }
 
     /// Makes ready to find members, which takes a while. Otherwise the first search does.
-    pub fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::new(&self.members))
+    pub fn index_of(&self, among: Among) -> &Index {
+        let index = match among {
+            Among::TheirDomain => &self.index,
+            Among::Everyone => &self.index_of_everyone,
+        };
+        index.get_or_init(|| Index::new(&self.members, among))
     }
 
     /// An empty batch of users to find.
@@ -116,7 +123,13 @@ impl Sets {
 
     /// Who stands for each user of a batch, in their order.
     pub fn find(&self, batch: &Batch) -> Vec<Found> {
-        self.index().find(&self.members, batch)
+        self.index_of(batch.aors.among()).find(&self.members, batch)
+    }
+
+    /// Each member who was found among everyone, in the order of their domains.
+    pub fn by_domain(&self, found: Found) -> Vec<MemberId> {
+        let index = self.index_of(Among::Everyone);
+        index.by_domain(&self.members, found)
     }
 }
 
@@ -129,7 +142,8 @@ mod tests {
         let mut batch = sets.batch(Aors::AsDumped);
         let domain = sets.domains.find(domain).unwrap();
         batch.add(domain, user.as_bytes()).unwrap();
-        sets.index().members(sets.find(&batch)[0]).collect()
+        let found = sets.find(&batch)[0];
+        sets.index_of(Among::TheirDomain).members(found).collect()
     }
 
     #[test]

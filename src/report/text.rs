@@ -138,13 +138,19 @@ fn entry(
         format!("{}{in_key}", Escaped(plan.sets.member(member)))
     };
     let shown: Vec<_> = keys.iter().map(|key| Escaped(key).to_string()).collect();
-    let head = format!(
-        "{}: {} online, {} in {}",
-        Escaped(&entry.domain),
-        counted(entry.online, "user"),
-        counted(entry.members, "member"),
-        shown.join(" and ")
-    );
+    let head = match entry.is_of_no_set() {
+        true => format!(
+            "in no set: {}",
+            counted(entry.missing.len(), "registered user")
+        ),
+        false => format!(
+            "{}: {} online, {} in {}",
+            Escaped(&entry.domain),
+            counted(entry.online, "user"),
+            counted(entry.members, "member"),
+            shown.join(" and ")
+        ),
+    };
     paint.line(out, BOLD, &head)?;
     for stale in entry.stale.iter().take(most.stale) {
         paint.line(out, RED, &format!("  - {}", member(*stale)))?;
@@ -189,7 +195,7 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
     let board = format!(
         "{} online in {}",
         counted(totals.online, "user"),
-        counted(plan.entries.len(), "domain")
+        counted(plan.domains(), "domain")
     );
     let keeps_stale = outcome.stale_users == StaleUsers::Keep;
     let done = || {
@@ -214,14 +220,28 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         }
         parts.join(", ")
     };
+    let missing = totals.missing;
     let missing_left = match outcome.missing_users {
-        MissingUsers::Leave if totals.missing > 0 => {
-            format!(
-                "; {} not added (--add-missing does)",
-                counted(totals.missing, "missing user")
-            )
+        MissingUsers::Leave if missing > 0 => format!(
+            "; {} not added (--add-missing does)",
+            counted(missing, "missing user")
+        ),
+        MissingUsers::OfUnknownSets if missing > 0 => {
+            format!("; {} in no set", counted(missing, "registered user"))
         }
         _ => String::new(),
+    };
+    let to_add = match outcome.missing_users {
+        MissingUsers::OfUnknownSets => {
+            format!("{} in no set", counted(missing, "registered user"))
+        }
+        MissingUsers::Leave if missing > 0 => format!(
+            "{} to add (with --add-missing)",
+            counted(missing, "missing user")
+        ),
+        MissingUsers::Leave | MissingUsers::Add => {
+            format!("{} to add", counted(missing, "missing user"))
+        }
     };
     let stale_left = match keeps_stale && totals.stale > 0 {
         true => format!("; {} kept", counted(totals.stale, "stale user")),
@@ -235,15 +255,9 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         }
         Verdict::Failed => format!("failed: {}; {board}", done()),
         Verdict::Discrepancies if outcome.dry_run => format!(
-            "dry run, nothing was changed: {} to {}, {} to add{}; {board}",
+            "dry run, nothing was changed: {} to {}, {to_add}; {board}",
             counted(totals.stale, "stale user"),
             if keeps_stale { "keep" } else { "remove" },
-            counted(totals.missing, "missing user"),
-            if missing_left.is_empty() {
-                ""
-            } else {
-                " (with --add-missing)"
-            }
         ),
         Verdict::Discrepancies | Verdict::Changed => {
             format!("{}{stale_left}{missing_left}; {board}", done())

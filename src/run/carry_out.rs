@@ -131,7 +131,7 @@ impl Carrier<'_, '_> {
             None => Ok(()),
             Some(off) => {
                 let why = why.unwrap_or_else(|| Failure::new("Redis did not answer their removal"));
-                Err(then_add_missing(why.context("last look").and(off)))
+                Err(self.then_add(why.context("last look").and(off)))
             }
         }
     }
@@ -159,7 +159,7 @@ impl Carrier<'_, '_> {
             Some(why) => doubt.and(why),
             None => doubt,
         };
-        then_add_missing(Failure {
+        self.then_add(Failure {
             exit: Exit::Failed,
             hint: hint.or(failure.hint.clone()),
             ..failure.and(are_back).and(off)
@@ -220,9 +220,22 @@ impl Carrier<'_, '_> {
         (!both.is_empty()).then(|| both.join("; "))
     }
 
+    /// What is wrong is mended first.
+    fn then_add(&self, failure: Failure) -> Failure {
+        let add = match self.config.missing {
+            MissingUsers::OfUnknownSets => "put them back by hand: redis-cli SADD KEY MEMBER",
+            MissingUsers::Leave | MissingUsers::Add => "run kamonline --add-missing",
+        };
+        let hint = match &failure.hint {
+            Some(hint) => format!("{hint}. Then {add}"),
+            None => add.into(),
+        };
+        failure.hint(hint)
+    }
+
     /// Adds the missing, if that is asked for.
     fn add(&mut self) -> Result<(), Failure> {
-        if self.config.missing == MissingUsers::Leave {
+        if self.config.missing != MissingUsers::Add {
             return Ok(());
         }
         let additions = additions(self.plan);
@@ -244,14 +257,4 @@ impl Carrier<'_, '_> {
             Some(failure) => Err(failure.with_progress(verb, done, unconfirmed, all)),
         }
     }
-}
-
-/// What is wrong is mended first.
-fn then_add_missing(failure: Failure) -> Failure {
-    let add_missing = "run kamonline --add-missing";
-    let hint = match &failure.hint {
-        Some(hint) => format!("{hint}. Then {add_missing}"),
-        None => add_missing.into(),
-    };
-    failure.hint(hint)
 }

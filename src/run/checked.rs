@@ -25,7 +25,11 @@ pub fn write(store: &mut Store, key: &str, plan: &Plan) -> Result<(), String> {
     let checked = Checked {
         checked_at: rfc3339(now),
         checked_at_seconds: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        domains: plan.entries.iter().filter(|entry| entry.online > 0).count(),
+        domains: plan
+            .entries
+            .iter()
+            .filter(|entry| entry.online > 0 && !entry.is_of_no_set())
+            .count(),
         online: plan.totals.online,
     };
     let json = serde_json::to_string(&checked).map_err(|error| error.to_string())?;

@@ -73,4 +73,6 @@ pub enum StaleUsers {
 pub enum MissingUsers {
     Leave,
     Add,
+    /// Nobody knows into which set they belong (`--ignore-domain`).
+    OfUnknownSets,
 }

@@ -66,10 +66,14 @@ fn example(plan: &Plan) -> Option<Example> {
         .find(|entry| gone(entry).is_some() && missing(entry).is_some());
     let entries = || of_both.into_iter().chain(&plan.entries);
     let member = entries().find_map(gone)?;
-    let (user, domain) = entries().find_map(|entry| Some((missing(entry)?, &entry.domain)))?;
+    let (user, of) = entries().find_map(|entry| Some((missing(entry)?, entry)))?;
+    let user = Escaped(plan.missing(user));
     Some(Example {
         member: Escaped(plan.sets.member(member)).to_string(),
         key: Escaped(plan.sets.key_name(member)).to_string(),
-        aor: format!("{}@{}", Escaped(plan.missing(user)), Escaped(domain)),
+        aor: match of.is_of_no_set() {
+            true => user.to_string(),
+            false => format!("{user}@{}", Escaped(&of.domain)),
+        },
     })
 }

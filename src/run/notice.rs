@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::answer::Answer;
 use super::config::Config;
-use crate::matching::Plan;
+use crate::matching::{Plan, Totals};
 use crate::text::{Escaped, counted};
 
 /// A domain with no more members than this may well have nobody registered; registrars that differ by no more users may well
@@ -23,6 +23,8 @@ pub enum Notice {
     SeveralAddresses(String),
     /// Sets of other domains than `--default-domain`.
     OtherDomains(usize),
+    /// So many of so many AoRs are only in the set of the domain that they hold: no case for `--ignore-domain`.
+    NeedlessIgnoreDomain { split: usize, aors: usize },
     /// This registrar does not tell how long it has been up.
     UntoldUptime(String),
     /// Of registrars that should know the same users, two that differ most.
@@ -40,7 +42,7 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 11] = [
+    pub const KINDS: [&str; 12] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
@@ -52,6 +54,7 @@ impl Notice {
         "unmatched_exclude_domain",
         "unmatched_exclude_user",
         "unmatched_prefix",
+        "needless_ignore_domain",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -67,6 +70,7 @@ impl Notice {
             Notice::UntoldUptime(_) => 6,
             Notice::OtherDomains(_) => 7,
             Notice::UnmatchedPrefix { .. } => 10,
+            Notice::NeedlessIgnoreDomain { .. } => 11,
         }]
     }
 
@@ -87,6 +91,8 @@ impl Notice {
         let untold = untold.map(|answer| Notice::UntoldUptime(answer.url.clone()));
         let others = plan.sets.others;
         let others = (others > 0).then_some(Notice::OtherDomains(others));
+        let Totals { split, aors, .. } = plan.totals;
+        let needless = (split * 2 > aors).then_some(Notice::NeedlessIgnoreDomain { split, aors });
         let uneven = uneven(registrars).filter(|_| config.replicated);
         let dead = plan
             .entries
@@ -111,6 +117,7 @@ impl Notice {
             .chain(several)
             .chain(untold)
             .chain(others)
+            .chain(needless)
             .chain(uneven)
             .chain(dead)
             .chain(unmatched)
@@ -158,6 +165,12 @@ impl fmt::Display for Notice {
                     f,
                     "{} of other domains than --default-domain left alone",
                     counted(*sets, "set")
+                )
+            }
+            Notice::NeedlessIgnoreDomain { split, aors } => {
+                write!(
+                    f,
+                    "{split} of {aors} AoRs hold the domain of their set, as with use_domain 1: without --ignore-domain kamonline could add missing users"
                 )
             }
             Notice::UntoldUptime(url) => {

@@ -161,9 +161,15 @@ impl Outcome {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
             };
+            let added = match self.missing_users {
+                MissingUsers::OfUnknownSets => "",
+                MissingUsers::Leave | MissingUsers::Add => {
+                    ", and --add-missing adds the right form"
+                }
+            };
             format!(
                 "{} in {} was left alone: {} is registered, and this may be another form of it; \
-                 {why}, and --add-missing adds the right form",
+                 {why}{added}",
                 Escaped(plan.sets.member(other.member)),
                 Escaped(plan.sets.key_name(other.member)),
                 Escaped(&other.aor)

@@ -191,6 +191,15 @@ pub struct Cli {
     #[arg(help_heading = MATCHING, long, value_name = "DOMAIN")]
     pub default_domain: Option<String>,
 
+    /// A user is of every set, for registrars with use_domain 0
+    ///
+    /// For sites whose sets are of several domains all the same. A member is online when any registered user has that name,
+    /// whatever the set's domain; an AoR with an @ is that user, and the user before the @ in its own domain's set only. Who is
+    /// registered and in no set is reported, unless --domain or --exclude-domain leaves sets out, which may hold them. Nobody
+    /// can be added: it excludes --add-missing and --default-domain.
+    #[arg(help_heading = MATCHING, long, conflicts_with = "default_domain")]
+    pub ignore_domain: bool,
+
     /// Tell users apart by case, as registrar's case_sensitive 1 does
     ///
     /// A domain's case never counts.

@@ -7,7 +7,7 @@ use super::cli::Cli;
 use super::environment::Source;
 use crate::failure::Failure;
 use crate::kamailio::Registrar;
-use crate::matching::{ExcludedUsers, Rules, Scope, UserCase};
+use crate::matching::{AorDomain, ExcludedUsers, Rules, Scope, UserCase};
 use crate::peer::tls;
 use crate::peer::{Deadlines, Password};
 use crate::report::Format;
@@ -47,6 +47,12 @@ impl Cli {
                 "--checked-key {key}: it begins with --prefix, and would be taken for a domain"
             ))
             .hint("name another key: kamonline:checked"));
+        }
+        if cli.ignore_domain && cli.add_missing {
+            return Err(Failure::usage(
+                "--add-missing is given with --ignore-domain, and nobody knows into which set a user belongs",
+            )
+            .hint("leave out --add-missing: it stands in the line of cron, of kamonline.service (systemctl edit --full) or of the CronJob"));
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
@@ -141,7 +147,11 @@ impl Cli {
                 prefix: cli.prefix.into_bytes(),
                 scope,
                 excluded: ExcludedUsers::new(&cli.exclude_user, user_case)?,
-                default_domain: cli.default_domain.as_deref().map(domain).transpose()?,
+                aor_domain: match cli.default_domain {
+                    Some(default) => AorDomain::Default(domain(&default)?),
+                    None if cli.ignore_domain => AorDomain::Ignored,
+                    None => AorDomain::Own,
+                },
                 tables: cli.table,
             },
             guard: Guard {
@@ -169,6 +179,8 @@ impl Cli {
             },
             missing: if cli.add_missing {
                 MissingUsers::Add
+            } else if cli.ignore_domain {
+                MissingUsers::OfUnknownSets
             } else {
                 MissingUsers::Leave
             },

@@ -15,6 +15,7 @@ pub struct Phone {
     registrar: SocketAddr,
     contact: String,
     expires_in_contact: bool,
+    logs_in: bool,
     table: Option<String>,
 }
 
@@ -24,6 +25,7 @@ impl Phone {
             registrar,
             contact: "phone".into(),
             expires_in_contact: false,
+            logs_in: false,
             table: None,
         }
     }
@@ -40,6 +42,14 @@ impl Phone {
     pub fn with_expires_in_contact(&self) -> Self {
         Phone {
             expires_in_contact: true,
+            ..self.clone()
+        }
+    }
+
+    /// It names its user in an Authorization header, too: kamailio.cfg's `$au`.
+    pub fn with_login(&self) -> Self {
+        Phone {
+            logs_in: true,
             ..self.clone()
         }
     }
@@ -164,10 +174,18 @@ impl Phone {
             .iter()
             .map(|table| format!("X-Table: {table}\r\n"))
             .collect::<String>();
+        let user =
+            String::from_utf8_lossy(aor.split(|byte| *byte == b'@').next().unwrap_or_default());
+        let login = match self.logs_in {
+            true => format!(
+                "Authorization: Digest username=\"{user}\",realm=\"lab\",nonce=\"1\",uri=\"sip:lab\",response=\"1\"\r\n"
+            ),
+            false => String::new(),
+        };
         let before = format!(
             "REGISTER sip:{registrar} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{call}\r\n\
              Max-Forwards: 70\r\nCall-ID: {call}\r\nCSeq: 1 REGISTER\r\nContact: <sip:{contact}@127.0.0.1>{in_contact}\r\n\
-             {header}{table}Content-Length: 0\r\nFrom: <sip:"
+             {header}{login}{table}Content-Length: 0\r\nFrom: <sip:"
         );
         let request = [
             before.as_bytes(),

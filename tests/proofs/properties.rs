@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kamonline::failure::{Exit, Failure};
-use kamonline::matching::{Aors, Plan, Sets, Totals, UserCase};
+use kamonline::matching::{Among, AorDomain, Aors, DomainId, Plan, Sets, Totals, UserCase};
 use kamonline::run::{EmptyDump, Findings, Guard, MaxRemoval};
 use oracle::Item;
 use oracle::matching::{PREFIX, Scenario, added, removed};
@@ -27,30 +27,42 @@ fn domain() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|name| name.into())
 }
 
-fn dump() -> impl Strategy<Value = Vec<Item>> {
+/// For 8 AoRs with a domain so many without one.
+fn dump(bare: u32) -> impl Strategy<Value = Vec<Item>> {
     let aor = (user(), domain())
         .prop_map(|(user, domain)| Item::Aor([user, b"@".to_vec(), domain].concat()));
     let table = prop::sample::select(vec!["location", "location2"])
         .prop_map(|name| Item::Table(name.as_bytes().to_vec()));
-    let bare = user().prop_map(Item::Aor);
-    vec(prop_oneof![8 => aor, 1 => bare, 1 => table], 0..12).prop_map(|mut items| {
+    let without = user().prop_map(Item::Aor);
+    vec(prop_oneof![8 => aor, bare => without, 1 => table], 0..12).prop_map(|mut items| {
         items.insert(0, Item::Table(b"location".to_vec()));
         items
     })
 }
 
 prop_compose! {
-    fn scenario()(
-        case_counts: bool,
-        default_domain in prop::option::weighted(0.1, Just(b"abc".to_vec())),
+    fn scenario_of(ignored: u32)(
+        aor_domain in prop_oneof![
+            5 => Just(AorDomain::Own),
+            1 => Just(AorDomain::Default(b"abc".to_vec())),
+            ignored => Just(AorDomain::Ignored),
+        ]
+    )(
+        registrars in vec(dump(if aor_domain == AorDomain::Ignored { 20 } else { 1 }), 1..3),
+        aor_domain in Just(aor_domain),
+        case_counts in any::<bool>(),
         tables in prop_oneof![3 => Just(vec![]), 1 => Just(vec!["location".to_string()])],
         excluded in prop_oneof![2 => Just(vec![]), 1 => Just(vec!["xyz".to_string()])],
         excluded_users in prop_oneof![2 => Just(vec![]), 1 => vec(user(), 1..3)],
-        redis in btree_map(domain().prop_map(|name| [PREFIX, &name].concat()), btree_set(user(), 0..8), 0..5),
-        registrars in vec(dump(), 1..3),
+        redis in btree_map(domain().prop_map(|name| [PREFIX, &name].concat()), btree_set(user(), 0..8), 0..5)
     ) -> Scenario {
-        Scenario { case_counts, default_domain, tables, excluded, excluded_users, redis, registrars }
+        Scenario { case_counts, aor_domain, tables, excluded, excluded_users, redis, registrars }
     }
+}
+
+/// In four of ten domains are ignored.
+fn scenario() -> impl Strategy<Value = Scenario> {
+    scenario_of(4)
 }
 
 fn plan(scenario: &Scenario) -> Result<Plan, TestCaseError> {
@@ -67,7 +79,7 @@ fn applied(scenario: &Scenario, plan: &Plan, add: bool) -> Scenario {
     for (key, member) in removed(plan) {
         assert!(after.redis.entry(key).or_default().remove(&member));
     }
-    if add {
+    if add && scenario.aor_domain != AorDomain::Ignored {
         for (key, user) in added(plan) {
             assert!(after.redis.entry(key).or_default().insert(user));
         }
@@ -113,12 +125,24 @@ proptest! {
             }
         }
         for ((domain, user), found) in of_the_sets.into_iter().zip(sets.find(&batch)) {
-            let mut found: Vec<_> = sets.index().members(found).collect();
+            let mut found: Vec<_> = sets.index_of(Among::TheirDomain).members(found).collect();
             found.sort();
             let is_of = |member: &_| sets.domain_of(*member) == domain;
             let stands = |member: &_| case.stands_for(sets.member(*member), user);
             let by_the_rule: Vec<_> = sets.members().filter(is_of).filter(stands).collect();
             prop_assert_eq!(found, by_the_rule);
+        }
+        let mut batch = sets.batch(Aors::Whole);
+        for (_, user) in &users {
+            batch.add(DomainId::NONE, user).unwrap();
+        }
+        for ((_, user), found) in users.iter().zip(sets.find(&batch)) {
+            let found = sets.by_domain(found);
+            prop_assert!(found.is_sorted_by_key(|member| sets.domain_of(*member)));
+            let stands = |member: &_| case.stands_for(sets.member(*member), user);
+            let by_the_rule: BTreeSet<_> = sets.members().filter(stands).collect();
+            prop_assert_eq!(found.len(), by_the_rule.len());
+            prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), by_the_rule);
         }
     }
 
@@ -136,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn after_a_run_that_adds_everyone_online_is_in_a_set_of_their_domain(scenario in scenario()) {
+    fn after_a_run_that_adds_everyone_online_is_in_a_set_of_their_domain(scenario in scenario_of(0)) {
         let after = applied(&scenario, &plan(&scenario)?, true);
         for user in scenario.online().into_iter().filter(|(_, user)| !scenario.is_excluded(user)) {
             prop_assert!(everyone(&after).iter().any(|(key, member)| scenario.is(key, member, &user)));
@@ -156,6 +180,7 @@ proptest! {
 
     #[test]
     fn a_second_run_finds_nothing_more_to_do_but_other_forms_of_those_added(scenario in scenario(), add: bool) {
+        let add = add && scenario.aor_domain != AorDomain::Ignored;
         let first = plan(&scenario)?;
         let after = applied(&scenario, &first, add);
         let second = plan(&after)?;
@@ -325,6 +350,16 @@ fn the_matching_of_the_fuzz_target_knows_its_own_language() {
     let pair = |domain: &str, user: &str| (domain.into(), user.into());
     assert_eq!(stale, [].into(), "B is b in another case");
     assert_eq!(missing, [pair("abc", "b"), pair("xyz", "d")].into());
+    let input = b"i\nkabc\nmb\nmsip:d\nmgone\nkxyz\nmB\nm1\nTlocation\nab\nad\na1@abc\nae@e";
+    oracle::matching::check(input);
+    let (stale, missing) = Scenario::parse(input).stale_and_missing();
+    let pair = |key: &str, user: &str| (key.into(), user.into());
+    let gone = [pair("ONLINE:abc", "gone"), pair("ONLINE:xyz", "1")];
+    assert_eq!(stale, gone.into(), "1 is of abc, b of both sets");
+    assert_eq!(
+        missing,
+        [pair("", "1@abc"), pair("", "d"), pair("", "e@e")].into()
+    );
 }
 
 #[test]

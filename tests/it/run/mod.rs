@@ -7,6 +7,7 @@ mod deaf;
 mod default_domain;
 mod excluded;
 mod guard;
+mod ignore_domain;
 mod kamailio_cfg;
 mod keep_stale;
 mod killed;

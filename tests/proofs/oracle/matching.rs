@@ -5,8 +5,8 @@ use std::thread;
 
 use kamonline::failure::Failure;
 use kamonline::matching::{
-    DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, Plan, Rules, Scope, Sets,
-    UserCase,
+    AorDomain, DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, Plan, Rules,
+    Scope, Sets, UserCase,
 };
 
 use super::Item;
@@ -21,7 +21,7 @@ type Pairs = BTreeSet<(Bytes, Bytes)>;
 #[derive(Clone, Debug, Default)]
 pub struct Scenario {
     pub case_counts: bool,
-    pub default_domain: Option<Bytes>,
+    pub aor_domain: AorDomain,
     pub tables: Vec<String>,
     pub excluded: Vec<String>,
     pub excluded_users: Vec<Bytes>,
@@ -41,7 +41,7 @@ pub fn check(input: &[u8]) {
 }
 
 impl Scenario {
-    /// A line each: `cX` the case counts, `dX` default domain, `tX` a table that counts, `xX` an excluded domain, `uX` an
+    /// A line each: `cX` the case counts, `dX` default domain, `i` domains are ignored, `tX` a table that counts, `xX` an excluded domain, `uX` an
     /// excluded user, `kX` a key of a domain, `mX` a member of it, `r` another registrar, `TX` a table of it, `aX` an AoR in it.
     pub fn parse(input: &[u8]) -> Self {
         let mut scenario = Scenario {
@@ -55,7 +55,8 @@ impl Scenario {
             let registrar = scenario.registrars.last_mut().unwrap();
             match kind {
                 b'c' => scenario.case_counts = true,
-                b'd' => scenario.default_domain = Some(rest.to_ascii_lowercase()),
+                b'd' => scenario.aor_domain = AorDomain::Default(rest.to_ascii_lowercase()),
+                b'i' => scenario.aor_domain = AorDomain::Ignored,
                 b't' => scenario.tables.push(text()),
                 b'x' => scenario.excluded.push(text()),
                 b'u' => scenario.excluded_users.push(rest.to_vec()),
@@ -88,7 +89,7 @@ impl Scenario {
             prefix: PREFIX.to_vec(),
             scope: Scope::new(&[], &escaped.collect::<Vec<_>>())?,
             excluded: ExcludedUsers::new(&self.patterns(), user_case)?,
-            default_domain: self.default_domain.clone(),
+            aor_domain: self.aor_domain.clone(),
             tables: self.tables.clone(),
         };
         let mut sets = Sets::new(rules.user_case);
@@ -114,15 +115,18 @@ impl Scenario {
         })?;
         let aors = self.registrars.iter().flat_map(|items| self.aors(items));
         let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
-        let of_no_set = of_no_set.filter(|_| self.default_domain.is_none());
+        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
         assert_eq!(united.unusable, of_no_set.count());
         Ok(Plan::new(&rules, sets, united))
     }
 
     pub fn in_scope(&self, domain: &[u8]) -> bool {
         let is = |name: &String| name.as_bytes().eq_ignore_ascii_case(domain);
-        let is_other = |own: &Bytes| !own.eq_ignore_ascii_case(domain);
-        !self.excluded.iter().any(is) && !self.default_domain.as_ref().is_some_and(is_other)
+        let is_other = match &self.aor_domain {
+            AorDomain::Default(own) => !own.eq_ignore_ascii_case(domain),
+            AorDomain::Own | AorDomain::Ignored => false,
+        };
+        !self.excluded.iter().any(is) && !is_other
     }
 
     /// Each character by its number, an ASCII letter in both cases unless the case counts.
@@ -181,34 +185,28 @@ impl Scenario {
             let bare = aors.iter().filter(|aor| !aor.contains(&b'@')).count();
             let holds_domain = |aor: &&&Bytes| aor.contains(&b'@') && !aor.ends_with(b"@");
             let with_domain: Vec<_> = aors.iter().filter(holds_domain).collect();
-            let is_member = |aor: &Bytes| {
-                let user = (self.default_domain.clone().unwrap_or_default(), aor.clone());
-                self.redis_in_scope()
-                    .any(|(key, members)| members.iter().any(|member| self.is(key, member, &user)))
-            };
+            let stands = |aor: &Bytes, domain: &Bytes| self.stands(&(domain.clone(), aor.clone()));
             !self.tables.iter().all(has)
-                || match &self.default_domain {
-                    None => bare > aors.len() - bare,
-                    Some(_) => {
+                || match &self.aor_domain {
+                    AorDomain::Own => bare > aors.len() - bare,
+                    AorDomain::Default(domain) => {
                         with_domain.len() * 2 > aors.len()
-                            && !with_domain.iter().any(|aor| is_member(aor))
+                            && !with_domain.iter().any(|aor| stands(aor, domain))
                     }
+                    AorDomain::Ignored => false,
                 }
         })
     }
 
-    /// Domain in lower case, and user, of everyone in scope who is registered.
+    /// Domain in lower case, and user, of everyone in scope who is registered; the whole AoR, of no domain, where domains are
+    /// ignored.
     pub fn online(&self) -> Vec<(Bytes, Bytes)> {
         let registrars = self.registrars.iter();
         let aors = registrars.flat_map(|registrar| self.aors(registrar));
-        let parts = aors.filter_map(|aor| match &self.default_domain {
-            Some(domain) => Some((domain.clone(), aor.clone())),
-            None => {
-                let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
-                let domain = parts.next()?.to_ascii_lowercase();
-                let user = parts.next()?.to_vec();
-                (!domain.is_empty()).then_some((domain, user))
-            }
+        let parts = aors.filter_map(|aor| match &self.aor_domain {
+            AorDomain::Default(domain) => Some((domain.clone(), aor.clone())),
+            AorDomain::Own => split(aor).filter(|(domain, _)| !domain.is_empty()),
+            AorDomain::Ignored => Some((vec![], aor.clone())),
         });
         parts.filter(|(domain, _)| self.in_scope(domain)).collect()
     }
@@ -217,10 +215,34 @@ impl Scenario {
         one == other || !self.case_counts && one.eq_ignore_ascii_case(other)
     }
 
+    fn stands_for(&self, member: &[u8], name: &[u8]) -> bool {
+        self.same(member, name) || self.same(&unescaped(member), name)
+    }
+
     /// Whether a member of a key is this user of this domain.
-    pub fn is(&self, key: &[u8], member: &[u8], (domain, user): &(Bytes, Bytes)) -> bool {
-        key[PREFIX.len()..].eq_ignore_ascii_case(domain)
-            && (self.same(member, user) || self.same(&unescaped(member), user))
+    pub fn is(&self, key: &[u8], member: &[u8], user: &(Bytes, Bytes)) -> bool {
+        let names = self.readings(key, user);
+        names.iter().any(|name| self.stands_for(member, name))
+    }
+
+    /// The names of a user in the set of a key.
+    fn readings(&self, key: &[u8], (domain, user): &(Bytes, Bytes)) -> Vec<Bytes> {
+        let is_of = |domain: &[u8]| key[PREFIX.len()..].eq_ignore_ascii_case(domain);
+        match &self.aor_domain {
+            AorDomain::Ignored => {
+                let part = split(user).filter(|(domain, _)| is_of(domain));
+                let part = part.map(|(_, user)| user);
+                [user.clone()].into_iter().chain(part).collect()
+            }
+            AorDomain::Own | AorDomain::Default(_) if is_of(domain) => vec![user.clone()],
+            AorDomain::Own | AorDomain::Default(_) => vec![],
+        }
+    }
+
+    /// Whether a member is this user.
+    fn stands(&self, user: &(Bytes, Bytes)) -> bool {
+        self.redis_in_scope()
+            .any(|(key, members)| members.iter().any(|member| self.is(key, member, user)))
     }
 
     /// Whether a member who is not online as they stand means this missing user under another reading.
@@ -240,21 +262,23 @@ impl Scenario {
             let name = name.to_ascii_lowercase();
             let rest = |scheme: &[u8]| name.strip_prefix(scheme);
             let name = rest(b"sips:").or(rest(b"sip:")).unwrap_or(&name);
-            let at = [b"@", &host[..]].concat();
-            name == user || *name == *[&user, &at[..]].concat() || [name, &at].concat() == user
+            let with = |host: &[u8]| [name, b"@", host].concat();
+            if self.aor_domain == AorDomain::Ignored {
+                let is_longer = name
+                    .strip_prefix(&user[..])
+                    .is_some_and(|rest| rest.first() == Some(&b'@') && !rest[1..].contains(&b'@'));
+                return name == user || is_longer || with(&host) == user || with(&of) == user;
+            }
+            name == user || *name == *[&user, &b"@"[..], &host].concat() || with(&host) == user
         };
-        (*domain == of || *domain == host) && (is(member.to_vec()) || is(unescaped(member)))
+        let of_any = self.aor_domain == AorDomain::Ignored;
+        (of_any || *domain == of || *domain == host)
+            && (is(member.to_vec()) || is(unescaped(member)))
     }
 
     /// Whether a member who is not online means a registered user for whom no member stands.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
-        let stands = |user: &(Bytes, Bytes)| {
-            let is = |(key, members): (&Bytes, Vec<&Bytes>)| {
-                members.iter().any(|member| self.is(key, member, user))
-            };
-            self.redis_in_scope().any(is)
-        };
-        let means = |user: &(Bytes, Bytes)| self.means(key, member, user) && !stands(user);
+        let means = |user: &(Bytes, Bytes)| self.means(key, member, user) && !self.stands(user);
         self.online().iter().any(means)
     }
 
@@ -273,19 +297,37 @@ impl Scenario {
                 stale.insert((key.to_vec(), member.to_vec()));
             }
         }
-        let stands = |user: &(Bytes, Bytes)| {
-            let mut members = members.iter();
-            members.any(|(key, member)| self.is(key, member, user))
-        };
         let mut missing = Pairs::new();
         for user in &online {
             let known =
                 |(domain, name): &(Bytes, Bytes)| *domain == user.0 && self.same(name, &user.1);
-            if !stands(user) && !missing.iter().any(known) && !self.is_excluded(&user.1) {
+            if !self.stands(user) && !missing.iter().any(known) && !self.is_passed_over(user) {
                 missing.insert(user.clone());
             }
         }
         (stale, missing)
+    }
+
+    /// Whether a user in no set is not told as missing.
+    fn is_passed_over(&self, (_, user): &(Bytes, Bytes)) -> bool {
+        let is_ignored = self.aor_domain == AorDomain::Ignored;
+        let part = split(user).filter(|_| is_ignored);
+        self.is_excluded(user)
+            || part.is_some_and(|(_, user)| self.is_excluded(&user))
+            || is_ignored && !self.excluded.is_empty()
+    }
+
+    /// Key, its domain in lower case, and name of every registered user for whom a member of its set stands.
+    fn registered_in_sets(&self) -> Pairs {
+        let mut users = Pairs::new();
+        for user in self.online() {
+            for (key, members) in self.redis_in_scope() {
+                let mut names = self.readings(key, &user);
+                names.retain(|name| members.iter().any(|member| self.stands_for(member, name)));
+                users.extend(names.into_iter().map(|name| (lower(key), name)));
+            }
+        }
+        users
     }
 
     /// Panics unless `plan` is the plain one.
@@ -293,7 +335,10 @@ impl Scenario {
         assert!(!self.is_unusable());
         let (stale, missing) = self.stale_and_missing();
         assert_eq!(removed(plan), stale);
-        let key = |(domain, user): &(Bytes, Bytes)| ([PREFIX, domain].concat(), user.clone());
+        let key = |(domain, user): &(Bytes, Bytes)| match &self.aor_domain {
+            AorDomain::Ignored => (vec![], user.clone()),
+            _ => ([PREFIX, domain].concat(), user.clone()),
+        };
         let missing: Pairs = missing.iter().map(key).collect();
         assert_eq!(added(plan), missing);
         let registrars = self.registrars.iter();
@@ -310,19 +355,16 @@ impl Scenario {
             (plan.totals.stale, plan.totals.missing),
             (stale.len(), missing.len())
         );
-        let fold = |(domain, user): (Bytes, Bytes)| match self.case_counts {
-            true => (domain, user),
-            false => (domain, user.to_ascii_lowercase()),
+        let fold = |(key, user): (Bytes, Bytes)| match self.case_counts {
+            true => (key, user),
+            false => (key, user.to_ascii_lowercase()),
         };
-        let mut counted = self.online();
-        counted.retain(|user| {
-            let mut sets = self.redis_in_scope();
-            let is = |(key, members): (&Bytes, Vec<&Bytes>)| {
-                members.iter().any(|member| self.is(key, member, user))
-            };
-            !self.is_excluded(&user.1) || sets.any(is)
-        });
-        let users: BTreeSet<_> = counted.into_iter().map(fold).collect();
+        let in_sets = self.registered_in_sets();
+        let users: Pairs = in_sets
+            .into_iter()
+            .chain(missing.clone())
+            .map(fold)
+            .collect();
         // One member `a%2520` may stand for two users, and is counted once.
         let exact = !self
             .redis
@@ -333,7 +375,7 @@ impl Scenario {
         let one_each = |a: &Entry, b: &Entry| a.key < b.key;
         assert!(plan.entries.is_sorted_by(one_each));
         for entry in &plan.entries {
-            let is_its = |key: &Bytes| key[PREFIX.len()..].eq_ignore_ascii_case(&entry.domain);
+            let is_its = |key: &Bytes| lower(key) == lower(&entry.key);
             let sets = self.redis_in_scope().filter(|(key, _)| is_its(key));
             let (keys, members): (Vec<_>, Vec<_>) = sets.unzip();
             let names = entry.keys.iter().map(|key| &*plan.sets.key(*key).name);
@@ -343,10 +385,7 @@ impl Scenario {
             assert_eq!(entry.stale.len(), of_domain(&stale));
             let differences = of_domain(&stale) + entry.other_forms.len() + of_domain(&missing);
             assert_eq!(entry.differs(), differences > 0);
-            let of = users
-                .iter()
-                .filter(|(domain, _)| *domain == entry.domain)
-                .count();
+            let of = of_domain(&users);
             assert!(entry.online == of || !exact && entry.online < of);
         }
     }
@@ -370,6 +409,19 @@ pub fn added(plan: &Plan) -> Pairs {
             .collect::<Vec<_>>()
     };
     plan.entries.iter().flat_map(of).collect()
+}
+
+/// A key, with its domain in lower case.
+fn lower(key: &[u8]) -> Bytes {
+    let (prefix, domain) = key.split_at(key.len().min(PREFIX.len()));
+    [prefix, &domain.to_ascii_lowercase()].concat()
+}
+
+/// The domain of an AoR, in lower case, and its user.
+fn split(aor: &[u8]) -> Option<(Bytes, Bytes)> {
+    let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
+    let domain = parts.next()?.to_ascii_lowercase();
+    Some((domain, parts.next()?.to_vec()))
 }
 
 /// What a pattern sees: of a name that is not UTF-8 each byte.

@@ -7,4 +7,5 @@ mod mid_registrar;
 mod settings;
 mod shapes;
 mod site;
+mod snippet;
 mod websocket;
