@@ -49,6 +49,8 @@ impl Batch {
         }
     }
 
+    /// For every AoR, from two places: a call of it would cost 1% of a run.
+    #[inline(always)]
     pub fn add(&mut self, domain: DomainId, user: &[u8]) -> Result<(), Failure> {
         self.users.add(domain, user)?;
         let hash = self.hasher.hash(domain, &self.user_case.fold(user));
