@@ -170,7 +170,8 @@ impl fmt::Display for Notice {
             Notice::NeedlessIgnoreDomain { split, aors } => {
                 write!(
                     f,
-                    "{split} of {aors} AoRs hold the domain of their set, as with use_domain 1: without --ignore-domain kamonline could add missing users"
+                    "{split} of {aors} AoRs hold the domain of their set, as with use_domain 1: \
+                     without --ignore-domain kamonline could add missing users"
                 )
             }
             Notice::UntoldUptime(url) => {

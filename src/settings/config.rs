@@ -52,7 +52,10 @@ impl Cli {
             return Err(Failure::usage(
                 "--add-missing is given with --ignore-domain, and nobody knows into which set a user belongs",
             )
-            .hint("leave out --add-missing: it stands in the line of cron, of kamonline.service (systemctl edit --full) or of the CronJob"));
+            .hint(
+                "leave out --add-missing: it stands in the line of cron, of kamonline.service \
+                 (systemctl edit --full) or of the CronJob",
+            ));
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
