@@ -298,6 +298,8 @@ fn the_installed_examples_are_ours() {
         "contrib/alerts.yml",
         "contrib/board/index.php",
         "contrib/kemi.py",
+        "contrib/one-domain.patch",
+        "contrib/several-domains.patch",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let file = name.trim_start_matches("contrib/");
