@@ -1,4 +1,4 @@
-//! README.md in parts, for the tests that hold it to what it says.
+//! README.md and its like in parts, for the tests that hold them to what they say.
 
 // Two test binaries share it, and neither uses all of it.
 #![allow(dead_code)]
@@ -6,15 +6,22 @@
 use std::fs;
 
 pub fn readme() -> String {
-    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+    document("README.md")
+}
+
+pub fn document(path: &str) -> String {
+    fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 /// The fenced blocks of a language.
 pub fn readme_blocks(language: &str) -> Vec<String> {
-    let readme = readme();
+    blocks(&readme(), language)
+}
+
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}");
     let mut found = Vec::new();
-    let mut lines = readme.lines();
+    let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if !line.starts_with("```") {
             continue;

@@ -79,7 +79,7 @@ impl Plan {
             entry.online = online;
         }
         for (domain, mut users) in matches.missing.by_domain() {
-            // Not sooner: every AoR keeps its members on the board, whatever a pattern says.
+            // Excluded only here: an excluded AoR must still keep its members online.
             users.retain(|user| !rules.excludes(matches.missing.user(*user)));
             if users.is_empty() || !rules.knows_missing() {
                 continue;

@@ -13,6 +13,8 @@ const WINDOW: usize = 200;
 #[derive(Clone)]
 pub struct Phone {
     registrar: SocketAddr,
+    /// What it asks for: REGISTER sip:...
+    request_uri: String,
     contact: String,
     expires_in_contact: bool,
     logs_in: bool,
@@ -23,6 +25,7 @@ impl Phone {
     pub fn new(registrar: SocketAddr) -> Self {
         Phone {
             registrar,
+            request_uri: registrar.to_string(),
             contact: "phone".into(),
             expires_in_contact: false,
             logs_in: false,
@@ -34,6 +37,14 @@ impl Phone {
     pub fn named(&self, contact: &str) -> Self {
         Phone {
             contact: contact.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Set up with a domain, not with the address of the registrar.
+    pub fn of(&self, domain: &str) -> Self {
+        Phone {
+            request_uri: domain.into(),
             ..self.clone()
         }
     }
@@ -162,7 +173,9 @@ impl Phone {
         static CALLS: AtomicU64 = AtomicU64::new(1);
         let call = CALLS.fetch_add(1, Ordering::Relaxed);
         let Phone {
-            registrar, contact, ..
+            request_uri,
+            contact,
+            ..
         } = self;
         let here = socket.local_addr().unwrap();
         let (in_contact, header) = match self.expires_in_contact {
@@ -183,7 +196,7 @@ impl Phone {
             false => String::new(),
         };
         let before = format!(
-            "REGISTER sip:{registrar} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{call}\r\n\
+            "REGISTER sip:{request_uri} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{call}\r\n\
              Max-Forwards: 70\r\nCall-ID: {call}\r\nCSeq: 1 REGISTER\r\nContact: <sip:{contact}@127.0.0.1>{in_contact}\r\n\
              {header}{login}{table}Content-Length: 0\r\nFrom: <sip:"
         );

@@ -34,27 +34,48 @@ fn machine_with(command: &str, input: &str) -> Run {
     child.wait_with_output().unwrap().into()
 }
 
+/// What sh would expand.
+const PASSWORD: &str = "se$cret";
+
 /// The block of README.md that has these words.
-fn readme_block(language: &str, words: &str) -> String {
-    let mut blocks = readme_blocks(language).into_iter();
+fn readme_block(words: &str) -> String {
+    let mut blocks = readme_blocks("sh").into_iter();
     let block = blocks.find(|block| block.contains(words));
     block.unwrap_or_else(|| panic!("README.md has no block with {words}"))
 }
 
-/// Types a block of README.md as an administrator who has sudo, and whose editor writes /run/settings.
+/// Types a block of README.md as an administrator who has sudo.
 fn type_block(words: &str) -> Run {
-    let admin = "cd /usr/share/doc/kamonline/examples && \
-                 runuser -u admin -- env EDITOR='cp /run/settings' sh -ec \"$(cat)\"";
-    machine_with(admin, &readme_block("sh", words)).expect(0)
+    type_text(&readme_block(words))
 }
 
-/// A lab whose board is wrong, with README's ACL line; and README's settings for it, which only root can read.
+/// tests/first-hour installs packages, too.
+fn type_text(text: &str) -> Run {
+    let admin = "cd /usr/share/doc/kamonline/examples && runuser -u admin -- sh -ec \"$(cat)\"";
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("sudo apt install"));
+    machine_with(admin, &lines.collect::<Vec<_>>().join("\n")).expect(0)
+}
+
+/// README's block that makes the account and the settings, for this lab's servers, with further settings.
+fn account_and_settings(lab: &Lab, settings: &str) -> String {
+    let further = format!("\nKAMONLINE_MIN_UPTIME='0s'\n{settings}END\n");
+    readme_block("useradd")
+        .replace("127.0.0.1:5060", &lab.kamailio.address().to_string())
+        .replace("127.0.0.1:6379", &format!("127.0.0.1:{}", lab.redis.port()))
+        .replace("\nEND\n", &further)
+}
+
+/// A lab whose board is wrong, with README's Redis user; and README's settings for it, which only root can read.
 fn drifted(settings: &str) -> Lab {
-    // What sh would expand.
-    let password = |text: String| text.replace("PASSWORD", "se$cret");
-    let acl = password(readme_block("", "user kamonline"));
+    let typed = readme_block("ACL SETUSER");
+    let line = typed
+        .lines()
+        .find_map(|line| line.strip_prefix("redis-cli ACL SETUSER "));
+    let acl = line.unwrap().replace(['"', '\''], "");
     let redis = Redis::with(RedisOptions {
-        acl: vec![acl.trim().strip_prefix("user ").unwrap().into()],
+        acl: vec![acl.replace("$password", PASSWORD)],
         ..RedisOptions::default()
     });
     let options = KamailioOptions {
@@ -68,10 +89,12 @@ fn drifted(settings: &str) -> Lab {
     lab.redis.command(&["SREM", "ONLINE:voip.ca", "102"]);
     lab.redis.add("ONLINE:voip.ca", "101");
 
-    let text = password(readme_block("", "KAMONLINE_KAMAILIO"))
-        .replace("127.0.0.1:5060", &lab.kamailio.address().to_string())
-        .replace("127.0.0.1:6379", &format!("127.0.0.1:{}", lab.redis.port()));
-    let text = format!("{text}KAMONLINE_MIN_UPTIME='0s'\n{settings}");
+    let typed = account_and_settings(&lab, settings);
+    let (_, text) = typed.split_once("<<END\n").unwrap();
+    let text = text.strip_suffix("END\n").unwrap();
+    let text = text
+        .replace("$password", PASSWORD)
+        .replace("$domain", "voip.ca");
     machine_with("install -m 600 /dev/stdin /etc/kamonline.env", &text).expect(0);
     lab
 }
@@ -86,9 +109,9 @@ impl Lab {
 struct Account;
 
 impl Account {
-    fn new() -> Self {
-        machine("install -m 644 /etc/kamonline.env /run/settings").expect(0);
-        type_block("useradd");
+    fn new(lab: &Lab, settings: &str) -> Self {
+        let set = format!("password='{PASSWORD}' domain=voip.ca\n");
+        type_text(&(set + &account_and_settings(lab, settings)));
         // As prometheus-node-exporter has it.
         machine(&format!("install -d {METRICS}")).expect(0);
         type_block("node-exporter");
@@ -109,7 +132,7 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        machine("userdel kamonline; rm -rf /var/lib/prometheus /run/settings");
+        machine("userdel kamonline; rm -rf /var/lib/prometheus");
     }
 }
 
@@ -125,14 +148,13 @@ fn the_service_puts_a_set_right_without_any_account() {
 #[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
 fn what_readme_types_works_as_it_stands() {
     machine(&format!("systemctl disable --now {TIMER}")).expect(0);
-    let lab = drifted("KAMONLINE_SETTLE='0s'\n");
-    let account = Account::new();
+    let lab = drifted("");
+    let account = Account::new(&lab, "KAMONLINE_SETTLE='0s'\n");
     let settings = machine("stat -c '%a %U %G' /etc/kamonline.env").stdout;
     assert_eq!(settings, "640 root kamonline\n");
     let written = format!("test -s {METRICS}/kamonline.prom && rm {METRICS}/kamonline.prom");
 
-    // The look before an upgrade.
-    let look = type_block("sudo kamonline --dry-run").stdout;
+    let look = type_block("sudo kamonline --dry-run -v").stdout;
     assert!(look.contains("1 stale user to remove"), "{look}");
     machine(&written).expect(0);
 
@@ -192,8 +214,8 @@ fn the_timer_starts_it() {
 #[ignore = "needs a machine with the package: tests/deb, tests/rpm"]
 fn timer_cron_and_hand_do_not_overlap() {
     let metrics = format!("{METRICS}/kamonline.prom");
-    let lab = drifted("KAMONLINE_SETTLE='5s'\n");
-    let account = Account::new();
+    let lab = drifted("");
+    let account = Account::new(&lab, "KAMONLINE_SETTLE='5s'\n");
 
     // Somebody runs it by hand: neither the service nor cron starts another, and no metrics tell of a run.
     let by_hand = "setsid flock /etc/kamonline.env sh -c 'touch /run/locked; sleep 60' >/dev/null 2>&1 & \
@@ -235,8 +257,8 @@ fn timer_cron_and_hand_read_the_same_settings() {
     assert_eq!(lab.board(), ["100", "101", "102"]);
 
     // For sh this sets one user, and runs a command: nothing runs without the setting.
-    let lab = drifted("KAMONLINE_EXCLUDE_USER=101 103\n");
-    let account = Account::new();
+    let lab = drifted("");
+    let account = Account::new(&lab, "KAMONLINE_EXCLUDE_USER=101 103\n");
     machine(&format!("systemctl start {SERVICE}")).expect(1);
     let journal = machine(&format!(
         "journalctl --sync; journalctl -u {SERVICE} -o cat"
@@ -297,7 +319,10 @@ fn the_installed_examples_are_ours() {
         "kamailio.cfg.example",
         "contrib/alerts.yml",
         "contrib/board/index.php",
+        "contrib/board/README.md",
         "contrib/kemi.py",
+        "contrib/one-domain.patch",
+        "contrib/several-domains.patch",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let file = name.trim_start_matches("contrib/");

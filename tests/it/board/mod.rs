@@ -1,4 +1,4 @@
-//! Those who look at the board: the page of contrib/board in a real browser, and what README.md tells who writes another.
+//! Those who look at the board: the page of contrib/board in a real browser, and what its README.md tells who writes another.
 
 mod access;
 mod names;

@@ -1,13 +1,13 @@
-//! README.md, "For those who read the sets": its lines for PHP, Python and Node run, and no user name breaks them.
+//! contrib/board/README.md: its lines for PHP, Python and Node run, and no user name breaks them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::lab::{Redis, Run, program, temp_dir};
-use crate::readme::readme_blocks;
+use crate::readme::{blocks, document};
 
-/// The only block of README.md in a language, on another port than Redis' own; then it prints `users` as JSON.
+/// Its only block in a language, on another port than Redis' own; then it prints `users` as JSON.
 fn users(
     redis: &Redis,
     language: &str,
@@ -15,7 +15,8 @@ fn users(
     [from, to]: [&str; 2],
     then: &str,
 ) -> Vec<String> {
-    let [block] = <[String; 1]>::try_from(readme_blocks(language)).unwrap();
+    let text = document("contrib/board/README.md");
+    let [block] = <[String; 1]>::try_from(blocks(&text, language)).unwrap();
     assert_eq!(block.lines().count(), 3, "{block}");
     assert_eq!(block.matches(from).count(), 1, "{block}");
     let to = to.replace("PORT", &redis.port().to_string());

@@ -16,6 +16,7 @@ mod load;
 mod names;
 mod nobody_in_common;
 mod other_forms;
+mod readme;
 mod registrars;
 mod replicated;
 mod scripted;

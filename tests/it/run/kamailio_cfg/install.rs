@@ -1,16 +1,47 @@
-//! What README.md and the head of kamailio.cfg.example tell who installs it.
+//! What the patches of contrib/ and the head of kamailio.cfg.example tell who installs it.
 
-use super::site::{KamailioCfg, changed_as_readme_says, stock};
+use std::fs;
+
+use super::site::{KamailioCfg, patched, stock};
 
 fn one_domain() -> KamailioCfg {
     KamailioCfg::one_domain()
 }
 
 #[test]
-fn the_change_of_readme_is_undone() {
-    let stock = stock();
-    let ours = changed_as_readme_says(&stock, false);
-    assert_eq!(changed_as_readme_says(&ours, true), stock);
+fn each_patch_applies_to_both_stock_files_and_is_undone() {
+    for suite in ["bookworm", "trixie"] {
+        let stock = stock(Some(suite));
+        for patch in ["one-domain.patch", "several-domains.patch"] {
+            let ours = patched(&stock, patch, &[]);
+            let undone = patched(ours.path(), patch, &["--reverse"]);
+            let [before, after] = [&stock, undone.path()].map(|file| fs::read(file).unwrap());
+            assert!(before == after, "{suite}, {patch}");
+        }
+    }
+}
+
+/// A phone sends its REGISTER to its domain, which the stock file does not know.
+#[test]
+fn the_patches_make_kamailio_answer_for_the_domains() {
+    for (cfg, domain, args) in [
+        (one_domain(), "voip.ca", &["--default-domain=voip.ca"][..]),
+        (KamailioCfg::many_domains(), "abc.voip.ca", &[]),
+        (KamailioCfg::many_domains(), "xyz.voip.ca", &[]),
+    ] {
+        let (aor, set) = (format!("100@{domain}"), format!("ONLINE:{domain}"));
+        let without = cfg
+            .clone()
+            .replace(&format!("alias=\"{domain}\"\n"), "")
+            .start();
+        assert_eq!(without.kamailio.phone().of(domain).try_register(&aor), 403);
+
+        let site = cfg.start();
+        site.kamailio.phone().of(domain).register(&aor);
+        assert_eq!(site.redis.members(&set), ["100"]);
+        site.run(&[&["--dry-run", "--exit-code"], args].concat())
+            .expect(0);
+    }
 }
 
 /// One mistake for each message at the head, and what the head says to do.

@@ -141,9 +141,9 @@ fn with_use_domain_0_and_users_of_several_domains_the_dead_are_left_to_kamonline
 fn a_phone_of_another_table_takes_nobody_off() {
     let site = KamailioCfg::many_domains()
         .replace(
-            "if (save(\"location\")) route(ONLINE); else {",
+            "if (!save(\"location\")) {",
             "if ($hdr(X-Table) == \"others\") {\n\t\tsave(\"others\");\n\t\texit;\n\t}\n\
-             \tif (save(\"location\")) route(ONLINE); else {",
+             \tif (!save(\"location\")) {",
         )
         .start();
     site.register("100@voip.ca");

@@ -1,16 +1,15 @@
-//! A site: the stock kamailio.cfg with the change of README.md and the site's own, running.
+//! A site: the stock kamailio.cfg with a patch of contrib/ and the site's own changes, running.
 
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::lab::{Kamailio, KamailioOptions, Lab, free_port, program, read_message, swallow};
-use crate::readme::readme_blocks;
 
 /// What the lab needs: a log that it can read, one process for UDP, phones that die within seconds.
 const OF_THE_LAB: [(&str, &str); 4] = [
@@ -35,27 +34,25 @@ pub struct KamailioCfg {
 }
 
 impl KamailioCfg {
-    /// As README.md has it, for users who all have the domain voip.ca.
+    /// For users who all have the domain voip.ca.
     pub fn one_domain() -> Self {
+        KamailioCfg::patched("one-domain.patch")
+    }
+
+    /// With `use_domain` 1.
+    pub fn many_domains() -> Self {
+        KamailioCfg::patched("several-domains.patch")
+    }
+
+    fn patched(patch: &str) -> Self {
         let cfg = KamailioCfg {
-            text: changed_as_readme_says(&stock(), false),
+            text: fs::read_to_string(patched(&stock(None), patch, &[]).path()).unwrap(),
             fragment: include_str!("../../../../kamailio.cfg.example").into(),
             files: vec![],
         };
         OF_THE_LAB
             .iter()
             .fold(cfg, |cfg, (old, new)| cfg.replace(old, new))
-    }
-
-    /// The same with `use_domain` 1.
-    pub fn many_domains() -> Self {
-        KamailioCfg::one_domain()
-            .replace("#!define ONLINE_DOMAIN \"voip.ca\"\n", "")
-            .first(
-                "#!define WITH_MULTIDOMAIN\n\
-                 #!define DBURL \"text:///usr/share/kamailio/dbtext/kamailio\"\n\
-                 loadmodule \"db_text.so\"",
-            )
     }
 
     /// What stands there exactly once.
@@ -74,9 +71,11 @@ impl KamailioCfg {
 
     /// Lines instead of those that save and call the fragment.
     pub fn saving(mut self, lines: &str) -> Self {
-        let call = "\tif (save(\"location\")) route(ONLINE); else {\n";
-        let (before, rest) = self.text.split_once(call).unwrap();
-        let (_, after) = rest.split_once("\t}\n").unwrap();
+        let (before, rest) = self
+            .text
+            .split_once("\tif (!save(\"location\")) {\n")
+            .unwrap();
+        let (_, after) = rest.split_once("\troute(ONLINE);\n").unwrap();
         self.text = [before, lines, "\n", after].concat();
         self
     }
@@ -230,34 +229,29 @@ fn in_dir(dir: &TempDir) -> KamailioOptions {
     }
 }
 
-/// Of Debian's package.
-pub fn stock() -> String {
+/// Of Debian's package: of this machine's Debian, or of another.
+pub fn stock(suite: Option<&str>) -> PathBuf {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stock");
-    let output = Command::new(script).output().unwrap();
+    let output = Command::new(script).args(suite).output().unwrap();
     let path = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    fs::read_to_string(path.trim_end()).unwrap()
+    path.trim_end().into()
 }
 
-/// Replaces the lines of each hunk that begin with `-` or a space by those with `+` or a space; `undo`: the other way round.
-pub fn changed_as_readme_says(config: &str, undo: bool) -> String {
-    let (from, to) = if undo { ('+', '-') } else { ('-', '+') };
-    let mut config = config.to_owned();
-    let diffs = readme_blocks("diff");
-    assert_eq!(diffs.len(), 1);
-    for hunk in diffs[0].split("@@\n").filter(|hunk| !hunk.is_empty()) {
-        let side = |sign| {
-            let lines = hunk
-                .lines()
-                .filter(move |line| line.starts_with([sign, ' ']));
-            lines
-                .map(|line| format!("{}\n", &line[1..]))
-                .collect::<String>()
-        };
-        let (old, new) = (side(from), side(to));
-        assert_eq!(config.matches(&old).count(), 1, "{old}");
-        config = config.replace(&old, &new);
-    }
-    config
+/// A copy of a file, changed by a patch of contrib/ without any fuzz.
+pub fn patched(file: &Path, patch: &str, args: &[&str]) -> NamedTempFile {
+    let copy = NamedTempFile::new().unwrap();
+    let patch = format!("{}/contrib/{patch}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("patch")
+        .args(["--fuzz=0", "--output"])
+        .arg(copy.path())
+        .args(args)
+        .arg(file)
+        .arg(patch)
+        .output()
+        .unwrap();
+    let says = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{says}");
+    copy
 }
