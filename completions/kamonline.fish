@@ -36,7 +36,7 @@ always\t''
 never\t''"
 complete -c kamonline -l replicated -d 'The registrars replicate their users to each other'
 complete -c kamonline -l redis-cluster -d 'The URLs (repeat --redis) are nodes of a Redis Cluster'
-complete -c kamonline -l ignore-domain -d 'A user is of every set, for registrars with use_domain 0'
+complete -c kamonline -l ignore-domain -d 'Match users in any set, for registrars with use_domain 0'
 complete -c kamonline -l case-sensitive -d 'Tell users apart by case, as registrar\'s case_sensitive 1 does'
 complete -c kamonline -s n -l dry-run -d 'Show what would be done, and change no set'
 complete -c kamonline -l exit-code -d 'With --dry-run: exit with 4 when there is a discrepancy'

@@ -191,12 +191,12 @@ pub struct Cli {
     #[arg(help_heading = MATCHING, long, value_name = "DOMAIN")]
     pub default_domain: Option<String>,
 
-    /// A user is of every set, for registrars with use_domain 0
+    /// Match users in any set, for registrars with use_domain 0
     ///
-    /// For sites whose sets are of several domains all the same. A member is online when any registered user has that name,
-    /// whatever the set's domain; an AoR with an @ is that user, and the user before the @ in its own domain's set only. Who is
-    /// registered and in no set is reported, unless --domain or --exclude-domain leaves sets out, which may hold them. Nobody
-    /// can be added: it excludes --add-missing and --default-domain.
+    /// For sites whose sets are of several domains all the same. A member is online when any AoR has that user. An AoR with an @
+    /// is that user in any set, and the user before its last @ in its own domain's set. kamonline reports who is registered and in
+    /// no set, unless --domain or --exclude-domain leaves out sets that may hold them. It can add nobody: with --add-missing, this
+    /// is wrong usage.
     #[arg(help_heading = MATCHING, long, conflicts_with = "default_domain")]
     pub ignore_domain: bool,
 

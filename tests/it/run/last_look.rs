@@ -156,20 +156,30 @@ fn a_registrar_that_was_restarted_after_the_removal_is_not_believed() {
 
 #[test]
 fn who_cannot_be_put_back_is_named() {
-    let (kamailio, redis) = deaf();
-    let (client, phone) = (redis.client(), kamailio.phone());
-    let proxy = Proxy::before(&kamailio, LAST_LOOK, move || {
-        phone.register("101@abc.voip.ca");
-        client.command(&["DEL", KEY]);
-        client.command(&["SET", KEY, "no set"]);
-    });
-    let report = run(&proxy, &redis, &["--format=json"]).expect(1).json();
-    let message = report["error"]["message"].as_str().unwrap();
-    assert!(
-        message.contains("still off the board: 101 in ONLINE:abc.voip.ca"),
-        "{message}"
-    );
-    assert_eq!(report["totals"]["restored"], 0);
-    assert_eq!(report["totals"]["off"], 1);
-    assert_eq!(report["domains"][0]["off"], json!(["101"]));
+    for (args, then) in [
+        (&["--format=json"][..], "run kamonline --add-missing"),
+        (
+            &["--format=json", "--ignore-domain"],
+            "put them back by hand: redis-cli SADD KEY MEMBER",
+        ),
+    ] {
+        let (kamailio, redis) = deaf();
+        let (client, phone) = (redis.client(), kamailio.phone());
+        let proxy = Proxy::before(&kamailio, LAST_LOOK, move || {
+            phone.register("101@abc.voip.ca");
+            client.command(&["DEL", KEY]);
+            client.command(&["SET", KEY, "no set"]);
+        });
+        let report = run(&proxy, &redis, args).expect(1).json();
+        let message = report["error"]["message"].as_str().unwrap();
+        assert!(
+            message.contains("still off the board: 101 in ONLINE:abc.voip.ca"),
+            "{message}"
+        );
+        let hint = report["error"]["hint"].as_str().unwrap();
+        assert!(hint.ends_with(then), "{hint}");
+        assert_eq!(report["totals"]["restored"], 0);
+        assert_eq!(report["totals"]["off"], 1);
+        assert_eq!(report["domains"][0]["off"], json!(["101"]));
+    }
 }
