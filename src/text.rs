@@ -39,15 +39,16 @@ pub fn is_unseen(char: char) -> bool {
 
 /// A URL without its user, password and query, where `unix://` may have a password too.
 pub fn without_secrets(url: &str) -> String {
+    let before_query = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.into();
+        // As unix:/run/redis.sock?pass=...
+        return before_query(url);
     };
     let host = match rest.rsplit_once('@') {
         Some((_, host)) if !scheme.ends_with("unix") => host,
         _ => rest,
     };
-    let shown = host.split(['?', '#']).next().unwrap_or_default();
-    format!("{scheme}://{shown}")
+    format!("{scheme}://{}", before_query(host))
 }
 
 /// The words of an error of the system, without its number: `Connection refused`.
@@ -71,7 +72,7 @@ pub fn first_lines(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut first: Vec<_> = lines.by_ref().take(FIRST).collect();
     match lines.count() {
         0 => {}
-        more => first.push(format!("and {more} more such warnings")),
+        more => first.push(format!("and {more} more of this kind")),
     }
     first
 }
@@ -111,6 +112,7 @@ mod tests {
             ),
             ("http://host/rpc", "http://host/rpc"),
             ("no url", "no url"),
+            ("unix:/run/redis.sock?pass=secret", "unix:/run/redis.sock"),
         ] {
             assert_eq!(without_secrets(url), shown);
         }

@@ -23,8 +23,10 @@ impl Password {
             |why: &dyn Display| Failure::usage(format!("{option} {}: {why}", path.display()));
         let text = file::read(path).map_err(|error| match error.kind() {
             // Its name is not told: it may be the password itself.
-            ErrorKind::NotFound => Failure::usage(format!("{option}: no such file"))
-                .hint("give the name of a file whose first line is the password"),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+                Failure::usage(format!("{option}: no such file"))
+                    .hint("give the name of a file whose first line is the password")
+            }
             _ => unusable(&error),
         })?;
         let text = String::from_utf8(text).map_err(|_| unusable(&"it is not UTF-8"))?;

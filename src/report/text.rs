@@ -6,7 +6,7 @@ use super::facts;
 use super::style::{BOLD, BOLD_RED, Detail, GREEN, RED, painted};
 use crate::matching::{Entry, MemberId, Plan};
 use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
-use crate::text::{Escaped, counted};
+use crate::text::{Escaped, counted, first_lines};
 
 /// The users of one kind that are shown of a domain, unless all are asked for.
 const USERS: usize = 20;
@@ -109,8 +109,13 @@ pub fn write(
             counted(missing, "missing user")
         )?;
     }
-    for notice in &outcome.notices {
-        writeln!(out, "note: {notice}")?;
+    for notices in outcome
+        .notices
+        .chunk_by(|one, other| one.kind() == other.kind())
+    {
+        for line in first_lines(notices.iter().map(|notice| format!("note: {notice}"))) {
+            writeln!(out, "{line}")?;
+        }
     }
     let style = match verdict {
         Verdict::Refused | Verdict::Failed => BOLD_RED,

@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::file::{self, Assignment};
-use super::setting::{PREFIX, Place, Setting, is_flag, long, variable};
+use super::setting::{PREFIX, Place, Setting, is_flag, is_list, long, variable};
 use crate::failure::Failure;
 
 /// It asks for a text, and is no setting.
@@ -176,6 +176,13 @@ fn from_file<'a>(
                 let message = format!("{}: a settings file names no other", setting.name());
                 return Err(Failure::usage(message).hint("remove the line"));
             }
+            Some(setting)
+                if is_list(setting.option) && set.iter().any(|other| differs(other, &setting)) =>
+            {
+                let message = format!("{}: an earlier line sets it, too", setting.name());
+                return Err(Failure::usage(message)
+                    .hint("write one line, with a comma between its values: the last one alone would count"));
+            }
             Some(setting) => {
                 set.retain(|earlier| earlier.option.get_id() != setting.option.get_id());
                 set.push(setting);
@@ -184,6 +191,11 @@ fn from_file<'a>(
         }
     }
     Ok(set)
+}
+
+/// Whether a list is given twice, and not the same.
+fn differs(one: &Setting, other: &Setting) -> bool {
+    one.option.get_id() == other.option.get_id() && one.values != other.values
 }
 
 /// What is set already takes precedence, also where the two conflict.

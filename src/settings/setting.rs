@@ -150,11 +150,10 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
+/// At one end, too: what stands at the other may have been lost on the way.
 fn is_quoted(text: &str) -> bool {
-    text.len() > 1
-        && ['\'', '"']
-            .iter()
-            .any(|quote| text.starts_with(*quote) && text.ends_with(*quote))
+    const QUOTES: [char; 7] = ['\'', '"', '`', '“', '”', '‘', '’'];
+    text.starts_with(QUOTES) || text.ends_with(QUOTES)
 }
 
 fn trimmed(value: &OsStr) -> OsString {
@@ -174,7 +173,7 @@ pub fn is_flag(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::SetTrue)
 }
 
-fn is_list(option: &Arg) -> bool {
+pub fn is_list(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
 

@@ -108,7 +108,9 @@ pub fn gather(
 
 /// And the keys whose sets have members.
 fn board(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Board, Vec<Arc<[u8]>>)> {
-    let keys = read::keys(pipeline, rules)?;
+    let mut keys = read::keys(pipeline, rules)?;
+    // The run leaves them alone, too.
+    keys.retain(|key| !rules.is_other(&key[rules.prefix.len()..]));
     let (mut board, mut with_members) = (Board::default(), Vec::new());
     read::sizes(pipeline, &keys, |key, members| {
         match members {
@@ -146,7 +148,7 @@ fn add_present(
     let added = written(pipeline, "SADD", key, &member)?;
     if added > 0 {
         warnings.push(format!(
-            "{} left {} in the instant in which SADD was tried, and is in it again: the next run takes them off",
+            "{} left {} in the instant in which SADD was tried, and is in it again: see whether they belong there",
             Escaped(&member),
             Escaped(key)
         ));

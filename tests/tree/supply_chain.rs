@@ -90,3 +90,19 @@ fn no_package_is_built_in_two_versions() {
         );
     }
 }
+
+/// The tests are built with more: what only they ask for must not hide that the program lacks it.
+#[test]
+fn the_program_alone_has_patterns_of_characters() {
+    let tree = Command::new(env!("CARGO"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal"])
+        .args(["--format", "{p} {f}", "--invert", "regex-syntax"])
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let first = tree.lines().next().unwrap();
+    for feature in ["unicode-case", "unicode-perl"] {
+        assert!(first.contains(feature), "{first}");
+    }
+}

@@ -82,7 +82,7 @@ fn a_thousand_domains_on_three_masters_are_put_right() {
     assert_eq!(report["redis"]["keys"], 1_001);
     let warnings = report["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 21);
-    assert_eq!(warnings[20], "and 10 more such warnings");
+    assert_eq!(warnings[20], "and 10 more of this kind");
     assert_eq!(site.haunted(), 0);
     assert_eq!(site.cluster().members("ONLINE:big.ca").len(), 4_000);
     assert_eq!(site.cluster().members("ONLINE:new.ca"), ["100"]);

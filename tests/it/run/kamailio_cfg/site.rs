@@ -140,6 +140,8 @@ impl KamailioCfg {
         let output = Command::new("timeout")
             .args(["10", &program("kamailio", "kamailio")])
             .args(args)
+            .arg("-Y")
+            .arg(dir.path())
             .arg("-f")
             .arg(dir.path().join("kamailio.cfg"))
             .output()
