@@ -1,6 +1,7 @@
 //! How a run fails: what an administrator is told, what to do next, and the exit code.
 
 use std::fmt;
+use std::io;
 
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,11 @@ impl Failure {
             exit: Exit::Refused,
             ..Self::new(message)
         }
+    }
+
+    pub fn no_thread(error: io::Error) -> Self {
+        Self::new(format!("cannot start a thread ({error})"))
+            .hint("raise the limit on tasks: TasksMax of systemd, pids of a container, ulimit -u")
     }
 
     /// Puts in front what the cause is the cause of.

@@ -38,7 +38,7 @@
 //! - one for each of several registrars: all are asked at the same time ([`kamailio::each`])
 //! - one for each dump: matches AoRs while Kamailio prints further ones ([`matching::DumpMatcher`])
 //! - one of reqwest's for each registrar: its sockets; and one more, while a name is resolved
-//! - the last look: a signal abandons it (`run/carry_out.rs`)
+//! - the second look and the last one: a signal abandons the last (`run/carry_out.rs`)
 //! - two for the spinner, on a terminal ([`run::Progress`])
 //!
 //! With one registrar five are there while it prints, with three twelve.

@@ -1,8 +1,9 @@
 //! Reads a registrar's dump as it comes, and keeps none of it: which AoRs count, and whose they are. A thread of its own
 //! looks them up in the sets meanwhile.
 
+use std::io;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{Scope as Threads, ScopedJoinHandle};
+use std::thread::{Builder, Scope as Threads, ScopedJoinHandle};
 
 use super::aor;
 use super::dump::{DumpItem, DumpVisitor};
@@ -39,7 +40,8 @@ pub struct DumpMatcher<'scope> {
     with_domain: Batch,
     with_domain_count: usize,
     batches: SyncSender<Batch>,
-    matches: ScopedJoinHandle<'scope, Result<Matches, Failure>>,
+    /// Of no thread, when the system starts none.
+    matches: io::Result<ScopedJoinHandle<'scope, Result<Matches, Failure>>>,
 }
 
 impl<'scope> DumpMatcher<'scope> {
@@ -53,7 +55,7 @@ impl<'scope> DumpMatcher<'scope> {
             AorDomain::Ignored => Aors::Whole,
             AorDomain::Own | AorDomain::Default(_) => Aors::AsDumped,
         };
-        let matches = threads.spawn(move || {
+        let matches = Builder::new().spawn_scoped(threads, move || {
             // A Kamailio that prints a large page leaves time for it.
             sets.index_of(aors.among());
             Matches::of(sets, received)
@@ -180,7 +182,8 @@ impl DumpVisitor for DumpMatcher<'_> {
         pass_on(&mut self.batch, &self.batches);
         pass_on(&mut self.with_domain, &self.batches);
         drop(self.batches);
-        let mut matches = self.matches.join().expect("a panic ends the process")?;
+        let thread = self.matches.map_err(Failure::no_thread)?;
+        let mut matches = thread.join().expect("a panic ends the process")?;
         if self.with_domain_count * 2 > self.aors && !matches.with_domain_online {
             return Err(Failure::new(format!(
                 "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc has use_domain 1",

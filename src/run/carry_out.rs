@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::thread::Builder;
 use std::time::Duration;
 
 use super::answer::Answer;
@@ -14,7 +14,7 @@ use super::config::{Config, MissingUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::look;
 use super::outcome::{Off, Outcome};
-use super::progress::{Progress, Wait};
+use super::progress::Progress;
 use super::signals::Stop;
 use crate::failure::{Exit, Failure};
 use crate::matching::{MemberId, Plan};
@@ -58,7 +58,8 @@ impl Carrier<'_, '_> {
     }
 
     fn remove(&mut self, stale: &[MemberId], second: &[Answer]) -> Result<(), Failure> {
-        self.progress.wait_for(Wait::Redis);
+        // From here on nothing waits for a terminal: one that stands still would delay the put-back.
+        self.progress.end();
         let may_go_on = || self.stop.signal().is_none();
         let removal = self
             .store
@@ -71,9 +72,7 @@ impl Carrier<'_, '_> {
         if gone.is_empty() {
             return unfinished;
         }
-        self.progress.wait_for(Wait::LastLook);
         let looked = self.last_look(&gone, second);
-        self.progress.wait_for(Wait::Redis);
         let put_back = match looked {
             Ok(returned) => self.restore(&returned, &unanswered),
             Err(doubt) => Err(self.roll_back(&gone, &unanswered, doubt)),
@@ -97,7 +96,9 @@ impl Carrier<'_, '_> {
         self.stop.check()?;
         let (tell, looked) = channel();
         let (config, plan) = (self.config.clone(), self.plan.clone());
-        thread::spawn(move || tell.send(look::again(&config, &plan.sets, &plan.stale())));
+        let look = move || tell.send(look::again(&config, &plan.sets, &plan.stale()));
+        let started = Builder::new().spawn(look);
+        started.map_err(|error| Failure::no_thread(error).context("last look"))?;
         let last = loop {
             self.stop.check()?;
             match looked.recv_timeout(HEED_EVERY) {

@@ -17,9 +17,10 @@ pub const QUESTIONS: usize = 6;
 /// The dump is asked for again after these questions: registrars that were started in the same second differ in nothing
 /// but who is registered. No round robin over two to six keeps step with either question.
 const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
-/// If it has no more AoRs than this, or takes no longer.
-const CHEAP_AORS: usize = 5000;
+/// If it takes no longer than this, or has few AoRs and takes not much longer.
 const CHEAP: Duration = Duration::from_millis(20);
+const CHEAP_OF_FEW: Duration = Duration::from_secs(1);
+const FEW_AORS: usize = 5000;
 
 /// What the registrars answered.
 pub struct Look {
@@ -161,7 +162,11 @@ fn question(
     registrar: &Registrar,
     dumped: &mut Dumped,
 ) -> Result<Vec<MemberId>, Failure> {
-    let is_cheap = dumped.aors <= CHEAP_AORS || dumped.came - dumped.asked <= CHEAP;
+    let cheap = match dumped.aors {
+        0..=FEW_AORS => CHEAP_OF_FEW,
+        _ => CHEAP,
+    };
+    let is_cheap = dumped.came - dumped.asked <= cheap;
     let mut uptimes = Vec::new();
     let (mut by_any, mut by_last) = (vec![false; members.len()], vec![false; members.len()]);
     for number in 1..=QUESTIONS {

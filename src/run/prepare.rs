@@ -4,6 +4,7 @@
 //! anybody is removed.
 
 use std::sync::Arc;
+use std::thread::{self, Builder};
 
 use super::changes::{Changes, by_key};
 use super::config::{Config, Mode, StaleUsers};
@@ -116,8 +117,14 @@ fn confirm(
     progress.wait_for(Wait::SecondLook);
     stop.sleep(config.settle);
     stop.check()?;
-    let (second, by_second) = look::again(config, &plan.sets, &stale)
-        .map_err(|failure| failure.context("second look"))?;
+    // In a thread of its own, as the last look will be: a limit on threads shows before anybody is removed.
+    let looked = thread::scope(|threads| {
+        let look = || look::again(config, &plan.sets, &stale);
+        let look = Builder::new().spawn_scoped(threads, look);
+        let look = look.map_err(Failure::no_thread)?.join();
+        look.expect("a panic ends the process")
+    });
+    let (second, by_second) = looked.map_err(|failure| failure.context("second look"))?;
     let returned = ascending([std::mem::take(&mut outcome.returned), by_second].concat());
     let looks = Looks {
         first: &outcome.registrars,

@@ -13,7 +13,6 @@ pub enum Wait {
     Redis,
     Kamailio,
     SecondLook,
-    LastLook,
     /// What only `--dry-run -v` asks of each server.
     Facts,
 }
@@ -69,7 +68,6 @@ impl Progress {
                 Wait::Redis => redis.clone(),
                 Wait::Kamailio => kamailio.clone(),
                 Wait::SecondLook => format!("{kamailio}, second look"),
-                Wait::LastLook => format!("{kamailio}, last look"),
                 Wait::Facts => format!("{kamailio}, and {redis}"),
             });
             bar.reset_elapsed();

@@ -150,10 +150,11 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// At one end, too: what stands at the other may have been lost on the way.
 fn is_quoted(text: &str) -> bool {
-    const QUOTES: [char; 7] = ['\'', '"', '`', '“', '”', '‘', '’'];
-    text.starts_with(QUOTES) || text.ends_with(QUOTES)
+    const QUOTES: [(char, char); 5] =
+        [('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’')];
+    let mut quotes = QUOTES.iter();
+    text.len() > 1 && quotes.any(|(from, to)| text.starts_with(*from) && text.ends_with(*to))
 }
 
 fn trimmed(value: &OsStr) -> OsString {

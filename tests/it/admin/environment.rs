@@ -293,7 +293,13 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
             assert!(wrong.starts_with(&said(&long)), "{value:?}: {wrong}");
             assert!(!wrong.contains(value), "{value:?}: {wrong}");
         };
-        for quoted in [format!("'{value}'"), format!("\"{value}\" ")] {
+        for quoted in [
+            format!("'{value}'"),
+            format!("\"{value}\" "),
+            format!("`{value}`"),
+            format!("“{value}”"),
+            format!("‘{value}’"),
+        ] {
             refused(&quoted, "is in quotes");
         }
         for list in [

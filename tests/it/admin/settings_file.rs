@@ -73,15 +73,24 @@ fn it_is_read_unless_a_server_is_named() {
 
 #[test]
 fn the_command_line_wins_a_conflict_and_the_last_line_counts() {
-    let file = "KAMONLINE_QUIET=1\nKAMONLINE_DOMAIN='a,b'\nexport KAMONLINE_DOMAIN='c'\n";
+    let file = "KAMONLINE_QUIET=1\nKAMONLINE_PREFIX='a:'\nexport KAMONLINE_PREFIX='c:'\n";
     let settings = read(file, &["--verbose"], &[]).unwrap();
     assert!(!settings.matches.get_flag("quiet") && settings.matches.get_flag("verbose"));
-    let domains: Vec<_> = settings
-        .matches
-        .get_many::<String>("domain")
-        .unwrap()
-        .collect();
-    assert_eq!(domains, ["c"]);
+    assert_eq!(prefix(&settings), "c:");
+}
+
+/// The first would protect nobody any more.
+#[test]
+fn a_list_that_two_lines_set_is_wrong_usage_unless_they_agree() {
+    let twice = |second: &str| {
+        let lines =
+            format!("KAMONLINE_EXCLUDE_USER='trunk-.*'\nKAMONLINE_EXCLUDE_USER='{second}'\n");
+        read(&lines, &[], &[])
+    };
+    let wrong = twice("probe").err().unwrap();
+    let said = "line 2: KAMONLINE_EXCLUDE_USER: an earlier line sets it, too";
+    assert!(wrong.contains(said), "{wrong}");
+    twice("trunk-.*").unwrap();
 }
 
 #[test]
