@@ -88,6 +88,30 @@ fn a_full_pipe_delays_no_put_back() {
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));
 }
 
+/// It shows what is waited for before the removal, and nothing until everyone is back.
+#[test]
+fn a_terminal_that_stands_still_delays_no_put_back() {
+    let redis = redis();
+    let kamailio = silent_at(3);
+    let (url, redis_url) = (kamailio.url(), redis.url());
+    let args = [&args(&url, &redis_url)[..], &["--settle=1500ms"]].concat();
+    let mut terminal = kamonline_by(TERMINAL, &args);
+    terminal.stdin(Stdio::piped());
+    terminal.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut terminal = terminal.spawn().unwrap();
+    until_asked(&kamailio, 3);
+    assert_eq!(redis.members(KEY), REMOVED);
+    const CTRL_S: &[u8] = b"\x13";
+    terminal.stdin.as_mut().unwrap().write_all(CTRL_S).unwrap();
+    sleep(Duration::from_millis(500));
+    let mut stop = Command::new("pkill");
+    stop.args(["-TERM", "-P", &terminal.id().to_string()]);
+    assert!(stop.status().unwrap().success());
+    until("everyone is back", || redis.members(KEY) == BEFORE);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+}
+
 /// It sends its signal to its child, and then to the group, which the child is in.
 #[test]
 fn timeout_sends_two_signals_and_everyone_is_back() {
