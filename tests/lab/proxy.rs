@@ -56,7 +56,7 @@ impl Proxy {
         self
     }
 
-    /// Each reply is had at once, and delivered so much later.
+    /// The first reply of each look is had at once, and delivered so much later.
     pub fn delay(self, delay: Duration) -> Self {
         self.script.lock().unwrap().delay = delay;
         self
@@ -101,6 +101,7 @@ struct Forwarded {
 
 impl Script {
     fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
+        let mut delay = Duration::ZERO;
         match self.looks.of(&request) {
             Asked::Uptime => {
                 let bytes = self.forward(&request, kamailio).unwrap_or_default();
@@ -111,6 +112,7 @@ impl Script {
             }
             Asked::Again => {}
             Asked::Look(n) => {
+                delay = self.delay;
                 if let Some(hook) = self.hooks.get_mut(&n) {
                     hook();
                 }
@@ -127,7 +129,7 @@ impl Script {
         if self.repeats {
             self.first = Some(bytes.clone());
         }
-        std::thread::sleep(self.delay);
+        std::thread::sleep(delay);
         Forwarded {
             is_last: is_replaced || bytes.is_empty(),
             bytes,
