@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::text::without_number;
+
 /// The exit codes, as `kamonline --help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -65,8 +67,11 @@ impl Failure {
     }
 
     pub fn no_thread(error: io::Error) -> Self {
-        Self::new(format!("cannot start a thread ({error})"))
-            .hint("raise the limit on tasks: TasksMax of systemd, pids of a container, ulimit -u")
+        Self::new(format!(
+            "cannot start a thread ({})",
+            without_number(&error)
+        ))
+        .hint("raise the limit on tasks: TasksMax of systemd, pids of a container, ulimit -u")
     }
 
     /// Puts in front what the cause is the cause of.

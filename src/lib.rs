@@ -41,7 +41,7 @@
 //! - the second look and the last one: a signal abandons the last (`run/carry_out.rs`)
 //! - two for the spinner, on a terminal ([`run::Progress`])
 //!
-//! With one registrar five are there while it prints, with three twelve.
+//! With one registrar five are there while it prints for the first look, with three twelve; for the later ones one more.
 //!
 //! # Words
 //!

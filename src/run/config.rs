@@ -36,6 +36,14 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// The one whose answers name this URL.
+    pub fn registrar(&self, url: &str) -> Option<&Registrar> {
+        let mut registrars = self.registrars.iter();
+        registrars.find(|registrar| registrar.url() == url)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Apply,

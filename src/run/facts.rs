@@ -30,8 +30,7 @@ pub fn gather(config: &Config, store: &mut Store, registrars: &mut [Answer]) -> 
     let answers = registrars.iter_mut();
     Facts {
         registrars: kamailio::each(answers, |answer| {
-            let is_it = |registrar: &&Registrar| registrar.url() == answer.url;
-            let registrar = config.registrars.iter().find(is_it);
+            let registrar = config.registrar(&answer.url);
             of(registrar.expect("an answer is a registrar's"), answer)
         }),
         redis: store.facts(&config.rules),

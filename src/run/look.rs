@@ -136,8 +136,7 @@ pub fn ask_on(
     answers: &mut Vec<Answer>,
 ) -> Result<Vec<MemberId>, Failure> {
     let told = kamailio::each(std::mem::take(answers), |mut answer| {
-        let is_it = |registrar: &&Registrar| registrar.url() == answer.url;
-        let registrar = config.registrars.iter().find(is_it);
+        let registrar = config.registrar(&answer.url);
         let online = match (&mut answer.heard, registrar) {
             (Heard::Dumped(dumped), Some(registrar)) => {
                 question(config, sets, members, registrar, dumped)
