@@ -14,6 +14,11 @@ pub fn split(aor: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&aor[..at], &aor[at + 1..]))
 }
 
+/// Whether an AoR has no user, or an `@` and no domain: it belongs to no set.
+pub fn is_of_no_set(aor: &[u8]) -> bool {
+    aor.is_empty() || aor.ends_with(b"@")
+}
+
 /// Whether the case of a user counts. That of a domain never does (RFC 3261, 19.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserCase {

@@ -196,7 +196,7 @@ impl DumpVisitor for DumpMatcher<'_> {
         }
         matches.missing.unite(self.missing)?;
         matches.aors = self.aors;
-        matches.unusable = self.without_at + self.without_domain;
+        matches.unusable += self.without_at + self.without_domain;
         Ok(matches)
     }
 }

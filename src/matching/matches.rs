@@ -104,7 +104,7 @@ impl Matches {
                 split.add(domain, user)?;
                 of_split.push((name, found.is_nobody()));
             } else if found.is_nobody() {
-                self.missing.add(b"", name)?;
+                self.add_missing_whole(name)?;
             }
             if index.has_several(found) && !done.of_everyone.insert(found) {
                 continue;
@@ -127,11 +127,16 @@ impl Matches {
                 continue;
             }
             match alone.binary_search(&user) {
-                Ok(_) => self.missing.add(b"", name)?,
+                Ok(_) => self.add_missing_whole(name)?,
                 Err(_) => self.split += 1,
             }
         }
         Ok(())
+    }
+
+    fn add_missing_whole(&mut self, aor: &[u8]) -> Result<(), Failure> {
+        self.unusable += usize::from(aor::is_of_no_set(aor));
+        self.missing.add(b"", aor)
     }
 
     /// Of those of one domain who stand for one user. What the next one is.
@@ -248,5 +253,6 @@ mod tests {
             [&b"102"[..], b"101@abc", b"102@xyz", b""]
         );
         assert_eq!(matches.split, 2, "bob@abc and +1555@");
+        assert_eq!(matches.unusable, 1, "the one without a user");
     }
 }

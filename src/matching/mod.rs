@@ -38,6 +38,6 @@ pub use members::{Among, Key};
 pub use missing::Missing;
 pub use names::{Names, bounded};
 pub use plan::{Entry, Plan, Totals};
-pub use readings::{OtherForm, Reading};
+pub use readings::{OtherForm, Reading, Readings};
 pub use scope::{AorDomain, ExcludedUsers, Rules, Scope};
 pub use sets::Sets;

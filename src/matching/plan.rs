@@ -31,7 +31,7 @@ pub struct Entry {
     /// Members who are not registered, for [`Sets::member`], in the order of their keys and of their bytes.
     pub stale: Vec<MemberId>,
     /// Members who are not registered as they stand, and are under another reading: neither stale nor online.
-    pub other_forms: Vec<OtherForm<MemberId>>,
+    pub other_forms: Vec<OtherForm>,
     /// Users who are registered and in no set of the domain, for [`Plan::missing`], in the order of their bytes.
     pub missing: Vec<UserId>,
 }
@@ -66,11 +66,10 @@ impl Plan {
             entry.keys.push(key);
         }
         // Before excluded users are taken out of the missing: they are registered, too.
-        let readings = Readings::new(&matches.missing, rules);
+        let mut readings = Readings::new(rules, &sets, &matches);
         for member in &stale {
             let entry = &mut entries[sets.domain_of(*member).index()];
-            let name = sets.member(*member);
-            match readings.find(*member, &entry.domain, name) {
+            match readings.find(*member) {
                 Some(other) => entry.other_forms.push(other),
                 None => entry.stale.push(*member),
             }

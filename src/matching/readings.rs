@@ -1,8 +1,17 @@
 //! Other readings of a member: the forms in which a kamailio.cfg may have written a user who is registered.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use super::aor::{self, UserCase, unescaped};
+use super::batch::Aors;
+use super::ids::{DomainId, MemberId};
+use super::index::Found;
+use super::matches::Matches;
 use super::missing::Missing;
 use super::scope::Rules;
+use super::sets::Sets;
 
 /// What makes the difference between a member and the user whom it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,72 +27,116 @@ pub enum Reading {
 }
 
 /// A member who is not online, and the registered user whom it means under another reading.
-pub struct OtherForm<Member> {
-    pub member: Member,
+pub struct OtherForm {
+    pub member: MemberId,
     pub reading: Reading,
     /// As the registrar spells it.
     pub aor: Vec<u8>,
 }
 
-/// The missing users, to be found under other readings of a member. Nobody else can be: for a user who is not missing a
-/// member stands already.
+/// Finds registered users under other readings of a member: those who are missing and, where domains are ignored, those
+/// for whom a member of another domain's set stands. For any other user a member of the same set stands already.
 pub struct Readings<'a> {
-    missing: &'a Missing,
-    /// The same users in any case, where case counts.
+    rules: &'a Rules,
+    sets: &'a Sets,
+    matches: &'a Matches,
+    /// The missing in any case, where case counts.
     folded: Option<Missing>,
-    ignores_domain: bool,
+    elsewhere: Elsewhere<'a>,
 }
 
 impl<'a> Readings<'a> {
-    pub fn new(missing: &'a Missing, rules: &Rules) -> Self {
+    pub fn new(rules: &'a Rules, sets: &'a Sets, matches: &'a Matches) -> Self {
         let folded = (rules.user_case == UserCase::Counts).then(|| {
             let mut folded = Missing::new(UserCase::Ignored);
-            for (domain, users) in missing.by_domain() {
+            for (domain, users) in matches.missing.by_domain() {
                 for user in users {
                     // They fit, as they do in `missing`.
-                    let _ = folded.add(domain, missing.user(user));
+                    let _ = folded.add(domain, matches.missing.user(user));
                 }
             }
             folded
         });
         Self {
-            missing,
+            rules,
+            sets,
+            matches,
             folded,
-            ignores_domain: rules.ignores_domain(),
+            elsewhere: Elsewhere {
+                sets,
+                matches,
+                online_in: HashMap::default(),
+            },
         }
     }
 
-    /// Readings may combine.
-    pub fn find<M>(&self, member: M, domain: &[u8], name: &[u8]) -> Option<OtherForm<M>> {
-        let missing = self.folded.as_ref().unwrap_or(self.missing);
-        if missing.count() == 0 {
+    /// Whether a member is online, as it stands or under another reading.
+    pub fn is_online(&mut self, member: MemberId) -> bool {
+        self.matches.is_online(member) || self.find(member).is_some()
+    }
+
+    /// Of a member who is not online as it stands. Readings may combine.
+    pub fn find(&mut self, member: MemberId) -> Option<OtherForm> {
+        let missing = self.folded.as_ref().unwrap_or(&self.matches.missing);
+        let ignores_domain = self.rules.ignores_domain();
+        if missing.count() == 0 && !ignores_domain {
             return None;
         }
+        let domain = self.sets.domains.name(self.sets.domain_of(member));
         let host = without_port(domain);
         let port = host.map(|host| (host, Some(Reading::Port)));
         for (domain, port) in [(domain, None)].into_iter().chain(port) {
             // The missing have no domain then.
-            let (missing_of, host) = match self.ignores_domain {
+            let (missing_of, host) = match ignores_domain {
                 true => (&b""[..], domain),
                 false => (domain, host.unwrap_or(domain)),
             };
-            for (form, reading) in forms(name, host, self.ignores_domain) {
-                if let Some(user) = missing.find(missing_of, &form) {
-                    let reading = port.or(reading).unwrap_or(Reading::Case);
-                    let user = missing.user(user);
-                    let aor = match self.ignores_domain {
-                        true => user.to_vec(),
-                        false => [user, b"@", domain].concat(),
-                    };
-                    return Some(OtherForm {
-                        member,
-                        reading,
-                        aor,
-                    });
-                }
+            for (form, reading) in forms(self.sets.member(member), host, ignores_domain) {
+                let user = match (missing.find(missing_of, &form), reading) {
+                    (Some(user), _) => missing.user(user),
+                    (None, Some(_)) if ignores_domain && self.elsewhere.has(&form, member) => &form,
+                    _ => continue,
+                };
+                let aor = match ignores_domain {
+                    true => user.to_vec(),
+                    false => [user, b"@", domain].concat(),
+                };
+                return Some(OtherForm {
+                    member,
+                    reading: port.or(reading).unwrap_or(Reading::Case),
+                    aor,
+                });
             }
         }
         None
+    }
+}
+
+/// Where domains are ignored: in which sets users stand.
+struct Elsewhere<'a> {
+    sets: &'a Sets,
+    matches: &'a Matches,
+    /// Of whom was found, the domains with an online member, ascending. One user may have thousands of spellings.
+    online_in: HashMap<Found, Vec<DomainId>, RandomState>,
+}
+
+impl Elsewhere<'_> {
+    /// Whether online members stand for this user, but none of the member's own domain.
+    fn has(&mut self, user: &[u8], member: MemberId) -> bool {
+        let mut batch = self.sets.batch(Aors::Whole);
+        if batch.add(DomainId::NONE, user).is_err() {
+            return false;
+        }
+        let found = self.sets.find(&batch)[0];
+        let domains = self.online_in.entry(found).or_insert_with(|| {
+            let standing = self.sets.by_domain(found).into_iter();
+            let online = standing.filter(|member| self.matches.is_online(*member));
+            let mut domains: Vec<_> = online.map(|member| self.sets.domain_of(member)).collect();
+            domains.dedup();
+            domains
+        });
+        let own = self.sets.domain_of(member);
+        !domains.is_empty() && domains.binary_search(&own).is_err()
     }
 }
 
@@ -138,25 +191,31 @@ mod tests {
     use super::*;
     use crate::matching::{AorDomain, ExcludedUsers, Scope};
 
+    /// The only member of all sets, where one user is missing.
     fn find(
         user_case: UserCase,
         aor_domain: AorDomain,
         (user, of): (&str, &str),
         domain: &str,
         member: &str,
-    ) -> Option<OtherForm<()>> {
-        let rules = Rules {
+    ) -> Option<OtherForm> {
+        let mut sets = Sets::new(user_case);
+        let key = sets.add_key(domain.as_bytes(), domain.as_bytes()).unwrap();
+        let member = sets.add_member(key, member.as_bytes()).unwrap();
+        let mut matches = Matches::nobody(&sets);
+        matches.missing.add(of.as_bytes(), user.as_bytes()).unwrap();
+        Readings::new(&rules(user_case, aor_domain), &sets, &matches).find(member)
+    }
+
+    fn rules(user_case: UserCase, aor_domain: AorDomain) -> Rules {
+        Rules {
             user_case,
             prefix: b"ONLINE:".to_vec(),
             scope: Scope::new(&[], &[]).unwrap(),
             excluded: ExcludedUsers::default(),
             aor_domain,
             tables: Vec::new(),
-        };
-        let mut missing = Missing::new(user_case);
-        missing.add(of.as_bytes(), user.as_bytes()).unwrap();
-        let readings = Readings::new(&missing, &rules);
-        readings.find((), domain.as_bytes(), member.as_bytes())
+        }
     }
 
     fn found(case: UserCase, aor: (&str, &str), domain: &str, member: &str) -> Option<Reading> {
@@ -236,6 +295,47 @@ mod tests {
         assert_eq!(alice("alice").unwrap().reading, Case);
         assert_eq!(alice("alice@abc").unwrap().reading, Case);
         assert!(alice("alice@xyz").is_none());
+    }
+
+    #[test]
+    fn where_domains_are_ignored_a_member_of_another_set_may_stand_for_the_user() {
+        let mut sets = Sets::new(UserCase::Ignored);
+        for (domain, members) in [
+            ("abc", &["100", "sip:100", "b", "b@xyz"][..]),
+            (
+                "xyz",
+                &["sip:100", "sip:b", "sip:gone", "%73ip:100", "100@abc", "c"],
+            ),
+            ("other", &["gone", "c"]),
+        ] {
+            let key = sets.add_key(domain.as_bytes(), domain.as_bytes()).unwrap();
+            for member in members {
+                sets.add_member(key, member.as_bytes()).unwrap();
+            }
+        }
+        let mut batch = sets.batch(Aors::Whole);
+        for aor in ["100", "b", "c@other"] {
+            batch.add(DomainId::NONE, aor.as_bytes()).unwrap();
+        }
+        let matches = Matches::of(&sets, [batch]).unwrap();
+        let rules = rules(UserCase::Ignored, AorDomain::Ignored);
+        let mut readings = Readings::new(&rules, &sets, &matches);
+        let others = sets
+            .members()
+            .filter(|member| readings.find(*member).is_some());
+        let text = |bytes| str::from_utf8(bytes).unwrap();
+        assert_eq!(
+            others
+                .map(|member| (text(sets.key_name(member)), text(sets.member(member))))
+                .collect::<Vec<_>>(),
+            [
+                ("xyz", "sip:100"),
+                ("xyz", "sip:b"),
+                ("xyz", "%73ip:100"),
+                ("xyz", "100@abc"),
+            ],
+            "abc has the right members beside its leftovers, and c is of another domain"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::config::Config;
 use super::dump_facts;
 use crate::failure::Failure;
 use crate::kamailio::{self, NoUptime, Registrar, Uptime};
-use crate::matching::{DumpMatcher, Matches, MemberId, Sets, TOO_LARGE};
+use crate::matching::{DumpMatcher, Matches, MemberId, Readings, Sets, TOO_LARGE};
 use crate::text::counted;
 
 /// How often one look asks a registrar for its uptime, each time over a connection of its own: several registrars behind
@@ -123,7 +123,8 @@ pub fn again(
         return Err(silent);
     }
     let mut online = ask_on(config, sets, members, &mut look.answers)?;
-    online.extend(members.iter().filter(|member| matches.is_online(**member)));
+    let mut readings = Readings::new(&config.rules, sets, &matches);
+    online.extend(members.iter().filter(|member| readings.is_online(**member)));
     Ok((look.answers, ascending(online)))
 }
 
@@ -181,8 +182,9 @@ fn question(
             registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads))
         })?
         .output;
+        let mut readings = Readings::new(&config.rules, sets, &matches);
         for (member, (any, last)) in members.iter().zip(by_any.iter_mut().zip(&mut by_last)) {
-            let now = matches.is_online(*member);
+            let now = readings.is_online(*member);
             dumped.contradicts_itself |= *last && !now;
             (*any, *last) = (*any || now, now);
         }

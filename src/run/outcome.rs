@@ -152,7 +152,7 @@ impl Outcome {
     }
 
     pub fn warn_of_other_forms(&mut self, plan: &Plan) {
-        let warning = |other: &OtherForm<MemberId>| {
+        let warning = |other: &OtherForm| {
             let why = match other.reading {
                 Reading::Longer => "let kamailio.cfg write the user alone",
                 Reading::Shorter => "leave out --default-domain, if these AoRs hold their domain",

@@ -182,6 +182,34 @@ fn a_member_in_another_form_is_left_alone() {
 }
 
 #[test]
+fn a_member_in_another_form_is_left_alone_where_only_another_set_has_the_right_one() {
+    let site = Site::without_domains(&["100@abc.voip.ca", "101@xyz.ca", "102@xyz.ca"]);
+    let right = ["100", "101", "102"];
+    let others = ["101@xyz.ca", "sip:100", "sip:102@xyz.ca"];
+    site.redis.add_many(ABC, right);
+    site.redis.add_many(ABC, ["sip:100", "gone"]);
+    site.redis.add_many(XYZ, others);
+    site.redis.add_many(XYZ, ["sip:gone"]);
+    let run = site.run(&["--max-removal=100%"]).expect(0);
+    assert_eq!(site.board()[0], right);
+    assert_eq!(site.board()[1], others, "{}", run.stderr);
+    let warning = "sip:100 in ONLINE:xyz.ca was left alone: 100 is registered";
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+}
+
+#[test]
+fn an_aor_of_no_set_is_no_missing_user() {
+    let site = Site::without_domains(&["100@abc.voip.ca"]);
+    // As sip:abc.voip.ca registers, without a user.
+    site.kamailio.register("abc.voip.ca");
+    site.redis.add_many(ABC, ["100"]);
+    let args = ["--dry-run", "--exit-code"];
+    let run = site.run(&args).expect(0);
+    let warning = "1 AoR without a user or a domain, for no set";
+    assert!(run.stderr.contains(warning), "{}", run.stderr);
+}
+
+#[test]
 fn nobody_in_common_is_refused() {
     let site = Site::without_domains(&["100@abc.voip.ca"]);
     site.redis.add_many(ABC, ["1", "2"]);

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::lab::{Lab, Run};
+use super::deaf::{self, KEY, LAST_LOOK, SECOND_LOOK, deaf};
+use crate::lab::{Lab, Proxy, Run};
 
 const ABC: &str = "ONLINE:abc.voip.ca";
 const XYZ: &str = "ONLINE:xyz.ca";
@@ -79,6 +80,20 @@ fn members_of_one_domain_in_another_form_are_left_alone_and_added_rightly() {
     assert_eq!(healed.stderr, "");
     assert_eq!(lab.redis.members(XYZ), ["100", "300"]);
     lab.run(&["--dry-run", "--exit-code"]).expect(0);
+}
+
+#[test]
+fn who_registers_during_the_run_stays_in_another_form_too() {
+    for (look, kept) in [(SECOND_LOOK, "returned"), (LAST_LOOK, "restored")] {
+        let (kamailio, redis) = deaf();
+        redis.add(KEY, "sip:103");
+        let phone = kamailio.phone();
+        let proxy = Proxy::before(&kamailio, look, move || phone.register("103@abc.voip.ca"));
+        let report = deaf::run(&proxy, &redis, &["--format=json"]);
+        let report = report.expect(0).json();
+        assert_eq!(redis.members(KEY), ["100", "sip:103"]);
+        assert_eq!(report["domains"][0][kept], json!(["sip:103"]));
+    }
 }
 
 #[test]

@@ -115,7 +115,11 @@ impl Scenario {
         })?;
         let aors = self.registrars.iter().flat_map(|items| self.aors(items));
         let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
-        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
+        let of_no_set = of_no_set.filter(|aor| match &self.aor_domain {
+            AorDomain::Own => true,
+            AorDomain::Default(_) => false,
+            AorDomain::Ignored => is_of_no_set(aor) && !self.stands(&(vec![], aor.to_vec())),
+        });
         assert_eq!(united.unusable, of_no_set.count());
         Ok(Plan::new(&rules, sets, united))
     }
@@ -276,10 +280,27 @@ impl Scenario {
             && (is(member.to_vec()) || is(unescaped(member)))
     }
 
-    /// Whether a member who is not online means a registered user for whom no member stands.
+    /// Whether a member who is not online means a registered user for whom no member stands, or none of its own domain.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
         let means = |user: &(Bytes, Bytes)| self.means(key, member, user) && !self.stands(user);
+        let is_elsewhere = |name: &Bytes| {
+            let mut standing = Vec::new();
+            for (of, members) in self.redis_in_scope() {
+                let stands =
+                    |member: &&&Bytes| self.stands_for(member, name) && self.is_online(of, member);
+                standing.extend(members.iter().filter(stands).map(|_| lower(of)));
+            }
+            !standing.is_empty() && !standing.contains(&lower(key))
+        };
         self.online().iter().any(means)
+            || self.aor_domain == AorDomain::Ignored
+                && longer_forms(&key[PREFIX.len()..], member)
+                    .iter()
+                    .any(is_elsewhere)
+    }
+
+    fn is_online(&self, key: &[u8], member: &[u8]) -> bool {
+        self.online().iter().any(|user| self.is(key, member, user))
     }
 
     /// Key and member of everyone to remove; domain and user of everyone to add.
@@ -291,9 +312,7 @@ impl Scenario {
             .collect();
         let mut stale = BTreeSet::new();
         for (key, member) in &members {
-            if !online.iter().any(|user| self.is(key, member, user))
-                && !self.is_left_alone(key, member)
-            {
+            if !self.is_online(key, member) && !self.is_left_alone(key, member) {
                 stale.insert((key.to_vec(), member.to_vec()));
             }
         }
@@ -314,7 +333,7 @@ impl Scenario {
         let part = split(user).filter(|_| is_ignored);
         self.is_excluded(user)
             || part.is_some_and(|(_, user)| self.is_excluded(&user))
-            || is_ignored && !self.excluded.is_empty()
+            || is_ignored && (!self.excluded.is_empty() || is_of_no_set(user))
     }
 
     /// Key, its domain in lower case, and name of every registered user for whom a member of its set stands.
@@ -422,6 +441,30 @@ fn split(aor: &[u8]) -> Option<(Bytes, Bytes)> {
     let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
     let domain = parts.next()?.to_ascii_lowercase();
     Some((domain, parts.next()?.to_vec()))
+}
+
+/// Whether an AoR has no user, or no domain behind its `@`.
+fn is_of_no_set(aor: &[u8]) -> bool {
+    matches!(aor, [] | [.., b'@'])
+}
+
+/// The users whom a member with a scheme or a domain may mean.
+fn longer_forms(domain: &[u8], member: &[u8]) -> Vec<Bytes> {
+    let mut forms = Vec::new();
+    for name in [member.to_vec(), unescaped(member)] {
+        let scheme = ["sips:", "sip:"].into_iter().find(|scheme| {
+            let start = name.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+        });
+        let user = &name[scheme.map_or(0, str::len)..];
+        if scheme.is_some() {
+            forms.extend([user.to_vec(), [user, b"@", domain].concat()]);
+        }
+        if let Some(at) = user.iter().rposition(|byte| *byte == b'@') {
+            forms.push(user[..at].to_vec());
+        }
+    }
+    forms
 }
 
 /// What a pattern sees: of a name that is not UTF-8 each byte.
