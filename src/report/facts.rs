@@ -82,6 +82,13 @@ fn of_redis(facts: &store::Facts, plan: Option<&Plan>, out: &mut impl Write) -> 
         Err(words) => writeln!(out, "  sets: they cannot be read ({words})")?,
         Ok(board) => of_board(board, &facts.prefix, plan, out)?,
     }
+    if let Ok(board) = &facts.board {
+        writeln!(
+            out,
+            "  writing tried in: {} of {} sets",
+            facts.tried, board.sets
+        )?;
+    }
     trial("SADD", &facts.sadd, out)?;
     trial("SREM", &facts.srem, out)
 }

@@ -167,13 +167,17 @@ fn question(
         _ => CHEAP,
     };
     let is_cheap = dumped.came - dumped.asked <= cheap;
-    let mut uptimes = Vec::new();
+    let (mut uptimes, mut is_forbidden) = (Vec::new(), false);
     let (mut by_any, mut by_last) = (vec![false; members.len()], vec![false; members.len()]);
     for number in 1..=QUESTIONS {
-        match registrar.uptime() {
-            Ok(uptime) => uptimes.push(timed(uptime, dumped.asked)),
-            Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {}
-            Err(no) => return Err(no.failure),
+        if !is_forbidden {
+            match registrar.uptime() {
+                Ok(uptime) => uptimes.push(timed(uptime, dumped.asked)),
+                Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {
+                    is_forbidden = true;
+                }
+                Err(no) => return Err(no.failure),
+            }
         }
         if !is_cheap || !DUMP_AFTER.contains(&number) {
             continue;

@@ -249,7 +249,7 @@ pub struct Cli {
     /// Remove nobody before each Kamailio has been up so long
     ///
     /// As 30s, 2m. It must be longer than Kamailio takes to load its users: until then its dump lacks some of them. kamonline
-    /// asks only when it would remove somebody. 0s believes any age, and a Kamailio that does not tell it.
+    /// asks only when it would remove somebody. 0s believes any age from a second on, and a Kamailio that does not tell it.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub min_uptime: Duration,
 

@@ -319,7 +319,7 @@ fn misspelt(name: &str, place: &Place, resembled: &[&Arg]) -> Failure {
         [option] if names.starts_with(name) && takes_a_file(option) => {
             format!("put what it holds into a file, name that file in {names}, and remove {name}")
         }
-        _ => format!("rename it to {names}, or remove it"),
+        _ => format!("remove it, or rename it if {names} is what you mean"),
     };
     let name = place.of(name);
     Failure::usage(format!("{name} is no setting of kamonline")).hint(hint)

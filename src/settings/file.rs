@@ -65,6 +65,8 @@ pub fn default(
 
 fn assignments(file: &str, text: &[u8]) -> Result<Vec<Assignment>, Failure> {
     let mut found = Vec::new();
+    // A byte order mark, by an editor of Windows.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let at = format!("{file}, line {}", index + 1);
         let wrong = |why: &str| {

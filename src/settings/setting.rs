@@ -85,9 +85,12 @@ impl<'a> Setting<'a> {
                         .hint("remove it; a carriage return comes from an editor of Windows"),
                 );
             }
-            if value.to_string_lossy().contains(char::is_control) {
-                return Err(Failure::usage(format!("{name} holds a control character"))
-                    .hint("remove it; in a pattern, write a line feed as \\n, a tab as \\t"));
+            if value.to_string_lossy().contains(is_invisible) {
+                return Err(
+                    Failure::usage(format!("{name} holds a character that nobody sees")).hint(
+                        "type the value anew; in a pattern, write a line feed as \\n, a tab as \\t",
+                    ),
+                );
             }
             if is_flag(option) && truth(value).is_none() {
                 return Err(Failure::usage(format!(
@@ -125,10 +128,19 @@ impl<'a> Setting<'a> {
     }
 }
 
+/// As JavaScript, Python and Go's templates (Helm) write that there is no value.
+const NOTHING: [&str; 5] = ["null", "undefined", "None", "<nil>", "<no value>"];
+
 /// What other programs make of a value: it would be taken for what it is not, and a pattern would match nobody.
 fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     let text = value.to_string_lossy();
     let text = text.trim();
+    if NOTHING.contains(&text) {
+        return Err(Failure::usage(format!(
+            "{name} is {text}, as programs write it when there is no value"
+        ))
+        .hint("give it a value, or remove it"));
+    }
     if is_quoted(text) {
         return Err(Failure::usage(format!("{name} is in quotes")).hint(
             "leave them out: sh takes quotes off, Docker and Kubernetes keep them. In a \
@@ -155,6 +167,13 @@ fn is_quoted(text: &str) -> bool {
         [('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’')];
     let mut quotes = QUOTES.iter();
     text.len() > 1 && quotes.any(|(from, to)| text.starts_with(*from) && text.ends_with(*to))
+}
+
+/// Control characters, and what a text that was copied from a page or a chat may hold: soft hyphens, zero-width
+/// characters, marks of direction, a byte order mark.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn trimmed(value: &OsStr) -> OsString {

@@ -41,6 +41,8 @@ pub enum Error {
     ReplyTooLarge,
     /// Our own: reading all sets takes longer than this.
     SlowReading(Duration),
+    /// Our own: putting back takes longer than this, though each batch is confirmed.
+    SlowPutBack(Duration),
     /// Our own: a SCAN comes back to where it was, or takes more calls than there are keys.
     EndlessScan,
     /// Our own: there are more keys under the prefix than a site has domains.

@@ -100,6 +100,13 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
              20 times as long"
                 .into(),
         ),
+        Error::SlowPutBack(longest) => (
+            format!(
+                "it is too slow: not everyone was put back within {}",
+                format_duration(longest)
+            ),
+            "see what keeps Redis, or the way to it, busy: redis-cli SLOWLOG GET".into(),
+        ),
         Error::EndlessScan => ("its SCAN does not end".into(), SOMETHING_ELSE.into()),
         Error::TooManyKeys => (
             "it has more than a million keys under --prefix".into(),

@@ -28,6 +28,8 @@ pub struct Facts {
     /// The one that holds the sets, or the masters of a cluster.
     pub servers: Vec<ServerFacts>,
     pub board: Told<Board>,
+    /// In how many sets the next two were tried: an ACL may allow some only.
+    pub tried: usize,
     pub sadd: Trial,
     pub srem: Trial,
 }
@@ -80,10 +82,10 @@ pub fn gather(
     let mut masters = HashSet::new();
     keys.retain(|key| masters.insert(pipeline.master_of(key)));
     let (mut sadd, mut srem) = (Vec::new(), Vec::new());
-    for key in keys {
-        let added = add_present(pipeline, &key, warnings);
+    for key in &keys {
+        let added = add_present(pipeline, key, warnings);
         sadd.push(Trial::of(added, pipeline.peer(), servers));
-        let removed = written(pipeline, "SREM", &key, &absent_member());
+        let removed = written(pipeline, "SREM", key, &absent_member());
         srem.push(Trial::of(removed.map(Some), pipeline.peer(), servers));
     }
     let worst = |trials: Vec<Trial>| match trials.into_iter().max() {
@@ -101,6 +103,7 @@ pub fn gather(
             .map(|server| ServerFacts::ask(servers, server))
             .collect(),
         board,
+        tried: keys.len(),
         sadd,
         srem,
     }

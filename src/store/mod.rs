@@ -148,13 +148,15 @@ impl<'a> Store<'a> {
     }
 
     /// Adds members who were removed. Whatever a batch meets, the others are sent, and what failed is sent again, until
-    /// nothing is left, or nothing was confirmed for a minute or `--timeout`.
+    /// nothing is left, or nothing was confirmed for a minute or `--timeout`; for five minutes in all, since whoever stops
+    /// this process waits no longer.
     ///
     /// A connection with an unanswered SREM was reset by then. This one is opened after that, on every master: what Redis
     /// had received of the old one is run before.
     pub fn put_back<Id: Copy>(&mut self, changes: &[Change<Id>]) -> Written<Id> {
         let mut write = Write::new(Verb::Add, changes);
-        let patience = self.servers.deadlines().timeout.max(PUT_BACK_PATIENCE);
+        let timeout = self.servers.deadlines().timeout;
+        let patience = timeout.max(PUT_BACK_PATIENCE);
         let begun = Instant::now();
         let (mut confirmed, mut pause, mut failed) = (begun, FIRST_PAUSE, None);
         loop {
@@ -162,7 +164,7 @@ impl<'a> Store<'a> {
             let mut left = write.open();
             while !left.is_empty() {
                 let (before, done) = (left.len(), write.done());
-                let sent = self.try_once(Reach::Any, &mut |pipeline: &mut Pipeline| {
+                let mut sent = self.try_once(Reach::Any, &mut |pipeline: &mut Pipeline| {
                     let batch = write.batch(&left, |key| pipeline.master_of(key));
                     left.retain(|number| !batch.contains(number));
                     write.exchange(&batch, pipeline)
@@ -170,8 +172,13 @@ impl<'a> Store<'a> {
                 if write.done() > done {
                     (confirmed, pause) = (Instant::now(), FIRST_PAUSE);
                 }
-                let is_over =
-                    confirmed.elapsed() >= patience || begun.elapsed() >= PUT_BACK_LONGEST;
+                // The next batch may take that long.
+                let is_late = begun.elapsed().saturating_add(timeout) >= PUT_BACK_LONGEST;
+                if is_late && !left.is_empty() {
+                    let slow = Error::SlowPutBack(PUT_BACK_LONGEST);
+                    sent = sent.and(Err(Peer::Configured.error(slow)));
+                }
+                let is_over = is_late || confirmed.elapsed() >= patience;
                 if let Err(error) = sent {
                     self.pipeline = None;
                     let no_way = left.len() == before;

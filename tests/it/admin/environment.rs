@@ -174,7 +174,9 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         let name = variable(&option);
         for misspelt in [format!("{name}S"), format!("{name}_X"), name.to_lowercase()] {
             let wrong = read(&[], &[(&misspelt, "1")]).unwrap_err();
-            let told = format!("{misspelt} is no setting of kamonline\nrename it to {name}");
+            let told = format!(
+                "{misspelt} is no setting of kamonline\nremove it, or rename it if {name} is what you mean"
+            );
             assert!(wrong.starts_with(&told), "{wrong}");
         }
     }
@@ -192,7 +194,7 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
     ] {
         let wrong = read(&[], &[(misspelt, "6379")]).unwrap_err();
         assert!(
-            wrong.contains(&format!("\nrename it to {right}, ")),
+            wrong.contains(&format!("\nremove it, or rename it if {right} ")),
             "{wrong}"
         );
     }
@@ -310,8 +312,22 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
         ] {
             refused(list, "is a list as YAML or Ansible writes it");
         }
-        refused(&format!("{value}\u{1}x"), "holds a control character");
-        refused("a\nb", "holds a control character");
+        refused(
+            &format!("{value}\u{1}x"),
+            "holds a character that nobody sees",
+        );
+        for seen_by_nobody in ["a\u{200b}b", "\u{feff}a", "a\u{202e}b", "a\u{ad}b"] {
+            refused(seen_by_nobody, "holds a character that nobody sees");
+        }
+        for nothing in ["null", "None", " undefined", "<no value>"] {
+            let why = format!(
+                "is {}, as programs write it when there is no value",
+                nothing.trim()
+            );
+            let wrong = read(&[], &[(&name, nothing)]).unwrap_err();
+            assert!(wrong.starts_with(&format!("{name} {why}\n")), "{wrong}");
+        }
+        refused("a\nb", "holds a character that nobody sees");
         for blanks in [
             format!(" {value}"),
             format!("{value}\r"),
@@ -418,7 +434,7 @@ fn what_used_to_bite_leaves_another_applications_sets_alone() {
             &[],
             ("KAMONLINE_DRYRUN", "1"),
             2,
-            "rename it to KAMONLINE_DRY_RUN",
+            "remove it, or rename it if KAMONLINE_DRY_RUN is",
         ),
         (&[], ("KAMONLINE_DRY_RUN", "true"), 0, ""),
         (

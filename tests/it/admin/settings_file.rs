@@ -73,7 +73,7 @@ fn it_is_read_unless_a_server_is_named() {
 
 #[test]
 fn the_command_line_wins_a_conflict_and_the_last_line_counts() {
-    let file = "KAMONLINE_QUIET=1\nKAMONLINE_PREFIX='a:'\nexport KAMONLINE_PREFIX='c:'\n";
+    let file = "\u{feff}KAMONLINE_QUIET=1\nKAMONLINE_PREFIX='a:'\nexport KAMONLINE_PREFIX='c:'\n";
     let settings = read(file, &["--verbose"], &[]).unwrap();
     assert!(!settings.matches.get_flag("quiet") && settings.matches.get_flag("verbose"));
     assert_eq!(prefix(&settings), "c:");
@@ -107,7 +107,7 @@ fn an_error_names_the_file_and_the_line() {
         ("KAMONLINE_DOMAIN=\"'a'\"", "KAMONLINE_DOMAIN is in quotes"),
         (
             "KAMONLINE_DRYRUN=1",
-            "KAMONLINE_DRYRUN is no setting of kamonline\nrename it to KAMONLINE_DRY_RUN",
+            "KAMONLINE_DRYRUN is no setting of kamonline\nremove it, or rename it if KAMONLINE_DRY_RUN is",
         ),
         (
             "KAMONLINE_REDIS_PASSWORD=s3cret",

@@ -73,6 +73,7 @@ fn a_right_site() {
         "  members: 1",
         "  members in another form: 0",
         "  keys of another type: 0",
+        "  writing tried in: 1 of 1 sets",
         "  SADD: allowed",
         "  SREM: allowed",
     ];
