@@ -19,7 +19,7 @@ mod other_forms;
 mod readme;
 mod registrars;
 mod replicated;
-mod scripted;
+pub mod scripted;
 mod second_look;
 mod shells;
 mod stopped;

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use crate::lab::{End, Fault, HttpStub, Redis, RedisProxy, Reply, Rule, kamonline_command, until};
 
 pub const KEY: &str = "ONLINE:abc.voip.ca";
-/// `gone` is stale. `zoe` is too at the first two looks, and has registered again at the last one.
+/// `gone` is stale. `zoe` is too when Kamailio is asked first, and has registered again when it is asked later. No sentence
+/// holds that name.
 pub const BEFORE: [&str; 3] = ["100", "gone", "zoe"];
 pub const REMOVED: [&str; 1] = ["100"];
 pub const RESTORED: [&str; 2] = ["100", "zoe"];
@@ -18,25 +19,30 @@ pub const ADDITION: usize = 2;
 
 pub fn redis() -> Redis {
     let redis = Redis::start();
-    redis.add_many(KEY, BEFORE);
+    reset(&redis);
     redis
 }
 
 pub fn reset(redis: &Redis) {
-    redis.command(&["DEL", KEY]);
+    redis.command(&["FLUSHALL"]);
     redis.add_many(KEY, BEFORE);
 }
 
+pub fn first_dump() -> Vec<u8> {
+    HttpStub::dump(&["100@abc.voip.ca", "new@abc.voip.ca"])
+}
+
+/// `zoe` has registered again.
+pub fn later_dump() -> Vec<u8> {
+    HttpStub::dump(&["100@abc.voip.ca", "new@abc.voip.ca", "zoe@abc.voip.ca"])
+}
+
 pub fn dump() -> Reply {
-    Reply::Whole(HttpStub::dump(&["100@abc.voip.ca", "new@abc.voip.ca"]))
+    Reply::Whole(first_dump())
 }
 
 pub fn last_dump() -> Reply {
-    Reply::Whole(HttpStub::dump(&[
-        "100@abc.voip.ca",
-        "new@abc.voip.ca",
-        "zoe@abc.voip.ca",
-    ]))
+    Reply::Whole(later_dump())
 }
 
 /// Kamailio with its three answers, whole.

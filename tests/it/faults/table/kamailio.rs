@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::{
-    AFTER, BEFORE, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, nobody_online_is_lost,
-    redis, reset, says, second_dump, side_by_side,
+    AFTER, BEFORE, BYTE, KEY, ROLLED_BACK, UNCHANGED, args, first_dump, later_dump,
+    nobody_online_is_lost, redis, reset, says, side_by_side,
 };
 use crate::lab::{Fault, HttpStub, RedisProxy, Reply, Rule, capture, kamonline};
 
@@ -177,7 +177,7 @@ fn kamailio_fails_at_the_last_look() {
 
 /// With every fault, as often as kamonline tries; and once, where it tries again.
 fn kamailio_fails_at((look, before): (&str, usize), kept: &str) {
-    side_by_side(kamailio_rows(second_dump()), |row, redis| {
+    side_by_side(kamailio_rows(later_dump()), |row, redis| {
         let (name, fault, asked, said, hint) = row;
         let row = format!("{look}Kamailio {name}");
         let run = |replies: &[Reply]| {
@@ -194,7 +194,7 @@ fn kamailio_fails_at((look, before): (&str, usize), kept: &str) {
         assert_eq!(redis.members(KEY), BEFORE, "{row}");
         nobody_online_is_lost(&failed, redis, &BEFORE, &row);
         if asked > 1 {
-            let (mended, _) = run(&[fault, Reply::Whole(second_dump())]);
+            let (mended, _) = run(&[fault, Reply::Whole(later_dump())]);
             mended.expect(0);
             assert_eq!(redis.members(KEY), AFTER, "{row}, once");
         }

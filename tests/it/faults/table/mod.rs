@@ -16,12 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::lab::{HttpStub, Redis, Reply, Run};
+pub use crate::run::scripted::{AFTER, BEFORE, KEY, first_dump, later_dump, redis, reset};
 
-pub const KEY: &str = "ONLINE:abc.voip.ca";
-/// `gone` is stale. `zoe` is too when Kamailio is asked first, and has registered again when it is asked later. No sentence
-/// holds that name.
-pub const BEFORE: [&str; 3] = ["100", "gone", "zoe"];
-pub const AFTER: [&str; 3] = ["100", "new", "zoe"];
 /// A second is enough for any of these replies, on a busy machine too.
 const OPTIONS: [&str; 5] = [
     "--add-missing",
@@ -37,28 +33,9 @@ const BYTE: Duration = Duration::from_millis(50);
 /// How many rows run at a time.
 const TOGETHER: usize = 3;
 
-pub fn redis() -> Redis {
-    let redis = Redis::start();
-    reset(&redis);
-    redis
-}
-
-fn reset(redis: &Redis) {
-    redis.command(&["FLUSHALL"]);
-    redis.add_many(KEY, BEFORE);
-}
-
-pub fn first_dump() -> Vec<u8> {
-    HttpStub::dump(&["100@abc.voip.ca", "new@abc.voip.ca"])
-}
-
-pub fn second_dump() -> Vec<u8> {
-    HttpStub::dump(&["100@abc.voip.ca", "new@abc.voip.ca", "zoe@abc.voip.ca"])
-}
-
 /// Kamailio, where `zoe` has registered again at the second look.
 pub fn kamailio() -> HttpStub {
-    HttpStub::serve([first_dump(), second_dump()].map(Reply::Whole).into())
+    HttpStub::serve([first_dump(), later_dump()].map(Reply::Whole).into())
 }
 
 pub fn args<'a>(kamailio: &'a str, redis: &'a str) -> Vec<&'a str> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::sixty::{self, CHECKS, DOMAINS, cut_off, everyone, last_dump, removed, zoes};
 use super::{
-    ADD_MISSING, AFTER, KEY, args, first_dump, kamailio, nobody_online_is_lost, off, on_the_board,
-    redis, reset, says, second_dump, side_by_side,
+    ADD_MISSING, AFTER, KEY, args, first_dump, kamailio, later_dump, nobody_online_is_lost, off,
+    on_the_board, redis, reset, says, side_by_side,
 };
 use crate::lab::{
     End, Fault, HttpStub, Redis, RedisOptions, RedisProxy, Reply, Rule, Run, kamonline, until,
@@ -43,7 +43,7 @@ fn a_removal_that_may_have_been_done_is_looked_at_again() {
         rule("SREM", 0, Fault::After(End::Close)),
         rule("SREM", 1, Fault::Says(refused)),
     ];
-    let looks = [first_dump(), first_dump(), second_dump()].map(Reply::Whole);
+    let looks = [first_dump(), first_dump(), later_dump()].map(Reply::Whole);
     let (kamailio, proxy) = (
         HttpStub::serve(looks.into()),
         RedisProxy::new(&redis, rules),
