@@ -59,7 +59,11 @@ fn a_hostile_name_is_shown_and_does_nothing() {
         .collect();
     redis.add_many("ONLINE:abc.voip.ca", HOSTILE.map(|(name, _)| name));
     redis.add("ONLINE:abc.voip.ca", [b'A'; 65_536]);
-    users.push(format!("{}… (65536 bytes)", "A".repeat(50)));
+    users.push(format!(
+        "{}…{} (65536 bytes)",
+        "A".repeat(50),
+        "A".repeat(10)
+    ));
     users.sort();
     // Whoever may register in any domain chooses its name, too.
     for (name, _) in HOSTILE {
@@ -94,7 +98,7 @@ fn a_hostile_name_is_shown_and_does_nothing() {
     until("the domains are shown", || {
         browser.texts("li").len() == HOSTILE.len() + 1
     });
-    let mut domains = browser.texts("li bdi");
+    let mut domains = browser.texts("li a");
     domains.sort();
     let mut names: Vec<_> = HOSTILE
         .iter()
@@ -123,8 +127,6 @@ fn a_hostile_name_is_shown_and_does_nothing() {
     let mut shown = browser.texts("li");
     shown.sort();
     assert_eq!(shown, users);
-    // An escape stands out, and what only looks like one does not.
-    assert!(browser.texts("code").contains(&r"\x5c".into()));
     let wide = browser.value("document.documentElement.scrollWidth > innerWidth");
     assert_eq!(wide, false, "it has to be scrolled sideways");
     nothing_happened();
