@@ -71,7 +71,8 @@ function shown(string $name): string
     $unseen = '/[\\\\\p{C}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{fe00}-\x{fe0f}\x{ffa0}]|(?! )\p{Z}|^[ \p{M}]| $/u';
     $odd = preg_match('//u', $name) ? $unseen : '/[^\x20-\x5b\x5d-\x7e]/';
     $text = preg_replace_callback($odd, fn ($found) => '\x' . implode('\x', str_split(bin2hex($found[0]), 2)), $name);
-    return preg_replace('/^(.{50}).{20,}(.{10})$/su', '$1…$2 (' . strlen($name) . ' bytes)', $text);
+    $size = strlen($name) . ' bytes, CRC ' . hash('crc32b', $name);
+    return preg_replace('/^(.{50}).{40,}(.{10})$/su', "$1…$2 ($size)", $text);
 }
 
 /** When kamonline last left the sets right, as far as its key tells. */
@@ -158,9 +159,9 @@ h1, li a { white-space: pre-wrap }
 a:any-link { color: var(--link) }
 output, #checked { color: var(--dim) }
 [role=alert] { margin-top: 1rem; padding: .7rem 1rem; border-left: 4px solid; color: var(--warn); background: var(--card) }
-[role=alert]:empty, li[hidden] { display: none }
+[role=alert]:empty, span:empty, li[hidden] { display: none }
 search { position: sticky; top: 0; padding: 1rem 0; background: var(--page) }
-input { flex: 0 1 18rem; padding: .5rem .75rem; font: inherit; color: inherit }
+input { flex: 1 18rem; max-width: 22rem; padding: .5rem .75rem; font: inherit; color: inherit }
 input, li { border: 1px solid var(--line); border-radius: 8px; background: var(--card) }
 ul { display: grid; gap: .5rem; padding: 0; list-style: none }
 .domains { grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)) }
@@ -168,10 +169,11 @@ ul { display: grid; gap: .5rem; padding: 0; list-style: none }
 li { display: flex; content-visibility: auto; contain-intrinsic-size: auto 2.2rem }
 li > * { padding: .3rem .6rem }
 li a { flex: 1 }
-.users a::before { content: "● " / ""; color: var(--good) }
+.users a::before { content: "●\a0" / ""; color: var(--good) }
+a:empty::after { content: "(no name)" }
 .away ul, .away #checked { opacity: .5 }
 </style>
-<nav><a href="?">All domains</a></nav>
+<nav<?= $domain === null ? ' hidden' : '' ?>><a href="?">All domains</a></nav>
 <header>
   <h1><bdi id="title"><?= $domain === null ? 'Who is online' : htmlspecialchars(shown($domain)) ?></bdi></h1>
   <p id="checked"></p>

@@ -103,10 +103,15 @@ fn the_domains_lead_to_their_users_by_mouse_and_by_keyboard() {
     assert_eq!(browser.text("h1"), "def.voip.ca");
     browser.click("nav a");
     until("back", || browser.texts("li").len() == 2);
-    // Tab past "All domains" to the search, what to search for, Tab to what is found, Enter.
-    browser.keys("\u{e004}\u{e004}ABC\u{e004}\u{e007}");
+    // Tab to the search, what to search for, Tab to what is found, Enter.
+    browser.keys("\u{e004}ABC\u{e004}\u{e007}");
     until("the users of abc.voip.ca", || {
         browser.texts("li") == ["100", "101"]
+    });
+
+    redis.command(&["SET", "ONLINE:abc.voip.ca", "no set"]);
+    until("it is said", || {
+        browser.text("[role=alert]").contains("WRONGTYPE")
     });
 }
 
