@@ -5,7 +5,7 @@
 //
 // For others than yourself, let php-fpm run it behind a web server with TLS and a login: this page asks for none.
 // Its settings are environment variables (env[...] in php-fpm's pool), and mean what they mean to kamonline:
-// KAMONLINE_REDIS (one server, redis:// or rediss://, with its password), KAMONLINE_REDIS_CA, KAMONLINE_PREFIX,
+// KAMONLINE_REDIS (one server, redis:// or rediss://, with the password), KAMONLINE_REDIS_CA, KAMONLINE_PREFIX,
 // KAMONLINE_CHECKED_KEY. It only reads. Give it a Redis user of its own, with ~ONLINE:*, the checked key, and
 // +get +scan +scard +sscan; and +select for a database other than 0.
 declare(strict_types=1);
@@ -131,7 +131,7 @@ if (isset($_GET['json'])) {
         }
     } catch (Throwable $error) {
         http_response_code(503);
-        $answer = ['error' => 'Cannot read Redis: ' . $error->getMessage()];
+        $answer = ['error' => 'Cannot read Redis: ' . trim($error->getMessage()) . " (PHP's error log may say more)"];
     }
     header('Content-Type: application/json');
     exit(json_encode($answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE));
@@ -163,7 +163,7 @@ output, #checked { color: var(--dim) }
 search { position: sticky; top: 0; padding: 1rem 0; background: var(--page) }
 input { flex: 1 18rem; max-width: 22rem; padding: .5rem .75rem; font: inherit; color: inherit }
 input, li { border: 1px solid var(--line); border-radius: 8px; background: var(--card) }
-ul { display: grid; gap: .5rem; padding: 0; list-style: none }
+ul { display: grid; align-items: start; gap: .5rem; padding: 0; list-style: none }
 .domains { grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)) }
 .users { grid-template-columns: repeat(auto-fill, minmax(min(100%, 9rem), 1fr)) }
 li { display: flex; content-visibility: auto; contain-intrinsic-size: auto 2.2rem }

@@ -40,7 +40,7 @@ fn who_is_gone_leaves_the_page_and_the_others_are_not_touched() {
     let board = Board::start(&lab.redis.url());
     lab.redis.command(&["SET", KEY, &checked_ago(7200)]);
     let browser = Browser::start();
-    browser.screen(550, 400, "light");
+    browser.screen(550, 320, "light");
     browser.open(&board.domain("abc.voip.ca"));
     until("the page shows what Redis has", || {
         browser.texts("li") == ["100", "101", "102"]
