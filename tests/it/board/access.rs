@@ -1,9 +1,7 @@
-//! The page's way to Redis: TLS, a user who may only read, a socket, a Redis that goes and comes back.
-
-use std::fs;
+//! The page's way to Redis: TLS, a user who may only read, a Redis that goes and comes back.
 
 use super::{Board, KEY, checked_ago};
-use crate::lab::{Browser, Redis, RedisOptions, temp_dir, until};
+use crate::lab::{Browser, Redis, RedisOptions, until};
 
 #[test]
 #[ignore = "needs Chromium and PHP: tests/board"]
@@ -17,46 +15,31 @@ fn a_user_who_may_only_read_is_enough_over_tls() {
     });
     redis.add("ONLINE:abc.voip.ca", "100");
     redis.command(&["SET", KEY, &checked_ago(0)]);
-    let dir = temp_dir();
-    let file = dir.path().join("password");
-    fs::write(&file, "p@ss%word\n").unwrap();
     let (port, ca) = (redis.port(), redis.ca_file());
     let ca = format!("KAMONLINE_REDIS_CA={}", ca.display());
     let key = format!("KAMONLINE_CHECKED_KEY={KEY}");
     let browser = Browser::start();
-    for (login, password_file) in [
-        ("reader:p%40ss%25word", String::new()),
-        ("reader", file.display().to_string()),
-    ] {
-        let board = Board::with(&[
-            format!("KAMONLINE_REDIS=rediss://{login}@127.0.0.1:{port}/0"),
-            format!("KAMONLINE_REDIS_PASSWORD_FILE={password_file}"),
-            ca.clone(),
-            key.clone(),
-        ]);
-        redis.reset_stats();
-        browser.open(&board.url);
-        until("the domain is shown", || {
-            browser.texts("li") == ["abc.voip.ca1"]
-        });
-        browser.click("li a");
-        until("the user is shown", || browser.texts("li") == ["100"]);
-        assert_eq!(browser.text("#checked"), "checked less than a minute ago");
-    }
+    let board = Board::with(&[
+        format!("KAMONLINE_REDIS=rediss://reader:p%40ss%25word@127.0.0.1:{port}/0"),
+        ca.clone(),
+        key,
+    ]);
+    browser.open(&board.url);
+    until("the domain is shown", || {
+        browser.texts("li") == ["abc.voip.ca1"]
+    });
+    browser.click("li a");
+    until("the user is shown", || browser.texts("li") == ["100"]);
+    assert_eq!(browser.text("#checked"), "checked 0 min ago");
 
     // What is wrong is said, and nothing is shown that was not read.
     let untrusted = "KAMONLINE_REDIS_CA=/etc/ssl/certs/ca-certificates.crt".to_owned();
-    let no_file = "KAMONLINE_REDIS_PASSWORD_FILE=/nowhere".to_owned();
-    for (login, setting, words) in [
-        ("reader:wrong@", &ca, "WRONGPASS"),
-        ("", &untrusted, ""),
-        ("reader@", &no_file, "/nowhere cannot be read"),
-    ] {
+    for (login, setting, words) in [("reader:wrong@", &ca, "WRONGPASS"), ("", &untrusted, "")] {
         let url = format!("KAMONLINE_REDIS=rediss://{login}127.0.0.1:{port}");
         let board = Board::with(&[url, setting.clone()]);
         browser.open(&board.url);
         until("the failure is said", || {
-            let failure = browser.text("#failure");
+            let failure = browser.text("[role=alert]");
             failure.starts_with("Cannot read Redis: ") && failure.contains(words)
         });
         assert_eq!(browser.texts("li"), [""; 0]);
@@ -79,7 +62,7 @@ fn what_a_user_may_not_do_is_said_and_no_board_is_shown_empty() {
         if missing == "scan" {
             browser.open(&board.url);
         }
-        until(missing, || browser.text("#failure").contains("NOPERM"));
+        until(missing, || browser.text("[role=alert]").contains("NOPERM"));
         assert_eq!(browser.text("b"), "…");
     }
 }
@@ -89,30 +72,36 @@ fn what_a_user_may_not_do_is_said_and_no_board_is_shown_empty() {
 fn a_redis_that_goes_is_said_and_one_that_comes_back_is_read() {
     let mut redis = Redis::start();
     redis.add_many("ONLINE:abc.voip.ca", ["100", "101"]);
-    let board = Board::start(&format!("unix://{}", redis.socket().display()));
+    let board = Board::start(&redis.url());
     let browser = Browser::start();
     browser.open(&board.domain("abc.voip.ca"));
     until("both are shown", || browser.texts("li") == ["100", "101"]);
 
     redis.kill();
     until("it is said", || {
-        browser.text("#failure").starts_with("Cannot read Redis")
+        browser
+            .text("[role=alert]")
+            .starts_with("Cannot read Redis")
     });
     assert_eq!(browser.texts("li"), ["100", "101"], "what was known last");
     redis.restart();
+    redis.command(&["SET", KEY, &checked_ago(0)]);
     redis.add("ONLINE:abc.voip.ca", "102");
-    until("it is read again", || browser.texts("li") == ["102"]);
-    assert_eq!(browser.text("#failure"), "");
+    until("it is read again", || {
+        browser.texts("li") == ["102"] && browser.text("[role=alert]").is_empty()
+    });
 
     redis.pause();
     until("one that hangs is said", || {
-        browser.text("#failure").contains("Redis")
+        browser.text("[role=alert]").contains("Redis")
     });
     redis.resume();
-    until("it is read again", || browser.text("#failure").is_empty());
+    until("it is read again", || {
+        browser.text("[role=alert]").is_empty()
+    });
 
     drop(board);
     until("no server of the page", || {
-        browser.text("#failure").contains("web server")
+        browser.text("[role=alert]").contains("web server")
     });
 }

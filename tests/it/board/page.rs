@@ -40,7 +40,7 @@ fn who_is_gone_leaves_the_page_and_the_others_are_not_touched() {
     let board = Board::start(&lab.redis.url());
     lab.redis.command(&["SET", KEY, &checked_ago(7200)]);
     let browser = Browser::start();
-    browser.screen(550, 400, "light");
+    browser.screen(550, 320, "light");
     browser.open(&board.domain("abc.voip.ca"));
     until("the page shows what Redis has", || {
         browser.texts("li") == ["100", "101", "102"]
@@ -55,7 +55,7 @@ fn who_is_gone_leaves_the_page_and_the_others_are_not_touched() {
     until("101 is gone", || browser.texts("li") == ["100", "102"]);
     assert!(begun.elapsed() < TWO_POLLS);
     assert_eq!(browser.text("b"), "2");
-    assert_eq!(browser.text("#checked"), "checked less than a minute ago");
+    assert_eq!(browser.text("#checked"), "checked 0 min ago");
     assert_eq!(browser.value("document.title"), "2 online · abc.voip.ca");
     let untouched = "window.hundred === document.querySelector('li')";
     assert_eq!(browser.value(untouched), true, "a reload");
@@ -69,7 +69,6 @@ fn who_is_gone_leaves_the_page_and_the_others_are_not_touched() {
         browser.texts("li") == ["9", "100"]
     });
     assert!(begun.elapsed() < TWO_POLLS);
-    assert_eq!(browser.texts(".new"), ["9"]);
     assert_eq!(
         browser.value(untouched.replace("'li'", "'li + li'").as_str()),
         true
@@ -91,7 +90,7 @@ fn the_domains_lead_to_their_users_by_mouse_and_by_keyboard() {
     until("both domains are shown", || {
         browser.texts("li") == ["abc.voip.ca2", "xyz.voip.ca1"]
     });
-    assert_eq!(browser.text("search p"), "3 users online in 2 domains");
+    assert_eq!(browser.text("search p"), "3 online");
     // Domains come and go as users do.
     redis.add("ONLINE:def.voip.ca", "1");
     redis.command(&["SREM", "ONLINE:xyz.voip.ca", "200"]);
@@ -109,6 +108,11 @@ fn the_domains_lead_to_their_users_by_mouse_and_by_keyboard() {
     until("the users of abc.voip.ca", || {
         browser.texts("li") == ["100", "101"]
     });
+
+    redis.command(&["SET", "ONLINE:abc.voip.ca", "no set"]);
+    until("it is said", || {
+        browser.text("[role=alert]").contains("WRONGTYPE")
+    });
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn a_search_shows_whose_name_holds_the_words() {
     let users = (0..10_000).map(|number| number.to_string());
     redis.add_many("ONLINE:large.voip.ca", users);
     // More than the page has room for.
-    let more = (0..20_100).map(|number| format!("User-{number}[*]"));
+    let more = (0..25_000).map(|number| number.to_string());
     redis.add_many("ONLINE:larger.voip.ca", more);
     let board = Board::start(&redis.url());
     let browser = Browser::start();
@@ -134,18 +138,11 @@ fn a_search_shows_whose_name_holds_the_words() {
     assert_eq!(browser.text("output"), "19 found");
 
     browser.open(&board.domain("larger.voip.ca"));
-    until("20,000 are shown", || browser.texts("li").len() == 20_000);
-    assert_eq!(browser.text("search p"), "20,100 users online");
-    assert_eq!(browser.text("output"), "20,000 of them shown");
-    browser.click("input");
-    browser.keys("uSER-20099[*");
-    until("Redis finds it", || {
-        browser.texts("li") == ["User-20099[*]"]
+    until("some 20,000 are shown", || {
+        (20_000..22_000).contains(&browser.texts("li").len())
     });
-    browser.keys(&"\u{e003}".repeat(12));
-    until("20,000 are shown again", || {
-        browser.texts("li").len() == 20_000
-    });
+    assert_eq!(browser.text("search p"), "25,000 online");
+    assert!(browser.text("[role=alert]").contains("Too many to show"));
     assert_eq!(redis.calls("keys") + redis.calls("smembers"), 0);
 }
 
@@ -159,7 +156,7 @@ fn a_board_that_nobody_vouches_for_says_so() {
     browser.open(&board.url);
     let warns = || {
         browser
-            .text("#warning")
+            .text("[role=alert]")
             .starts_with("kamonline has not checked")
     };
     for (value, words) in [
@@ -168,9 +165,13 @@ fn a_board_that_nobody_vouches_for_says_so() {
         (Some(checked_ago(1900)), "checked 31 min ago"),
         (Some(checked_ago(90)), "checked 1 min ago"),
         (Some("<script>".into()), "never checked"),
+        (
+            Some(r#"{"checked_at_seconds":"soon"}"#.into()),
+            "never checked",
+        ),
         (Some(checked_ago(-86_400)), "checked in the future"),
         (Some(checked_ago(i64::MAX)), "never checked"),
-        (Some(checked_ago(7 * 86_400)), "checked 7 days ago"),
+        (Some(checked_ago(7 * 86_400)), "checked 168 hours ago"),
     ] {
         match &value {
             Some(value) => redis.command(&["SET", KEY, value]),
