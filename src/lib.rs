@@ -10,7 +10,7 @@
 //! - [`store`]: the sets in Redis: read, remove, add
 //! - [`matching`]: is this AoR that member? The sets and a dump in memory, and the plan
 //! - [`peer`]: what both servers share: deadlines, TLS, passwords, and every bound
-//! - [`failure`], [`text`]: how a run fails, and text from outside made safe
+//! - [`failure`], [`text`]: how a run fails, with which exit code, and text from outside made safe
 //!
 //! # A run, in [`mod@run`]
 //!
@@ -20,9 +20,10 @@
 //! 2. The first look: every registrar of [`kamailio`] prints its dump (D1). It is proved whole, and a
 //!    [`matching::DumpMatcher`] matches its AoRs with the sets.
 //! 3. [`matching::Plan`] says who is stale (R - D1) and who is missing (D1 - R).
-//! 4. [`run::Guard`] refuses a plan that looks like a broken source or a wrong setting. A dry run ends here.
+//! 4. [`run::Guard`] refuses a plan that looks like a broken source or a wrong setting: exit code 3 (`run/guard.rs`). A dry run
+//!    ends here.
 //! 5. The second look (D2), if somebody would be removed: who is in D2 is not stale. Looks that do not agree about the
-//!    source refuse the plan (`run/doubt.rs`).
+//!    source refuse the plan: exit code 3, too (`run/doubt.rs`).
 //!
 //! *Carry out*, in which who may be off the board is known at every step (`run/carry_out.rs`):
 //!
@@ -41,7 +42,8 @@
 //! - the second look and the last one: a signal abandons the last (`run/carry_out.rs`)
 //! - two for the spinner, on a terminal ([`run::Progress`])
 //!
-//! With one registrar five are there while it prints for the first look, with three twelve; for the later ones one more.
+//! While Kamailio prints its first dump there are five: main, the signals, the run, the one that matches, and reqwest's. With three
+//! registrars there are twelve, three of each but the first three. The later looks have one more, a terminal two.
 //!
 //! # Words
 //!

@@ -134,7 +134,7 @@ fn words(command: &str) -> Vec<String> {
     let mut quoted = false;
     for letter in command.chars() {
         match letter {
-            '\'' => quoted = !quoted,
+            '\'' | '"' => quoted = !quoted,
             ' ' if !quoted => words.push(String::new()),
             _ => words.last_mut().unwrap().push(letter),
         }
