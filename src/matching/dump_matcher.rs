@@ -85,12 +85,12 @@ impl<'scope> DumpMatcher<'scope> {
                 // From a tel: URI.
                 Some((_, b"")) => {
                     self.without_domain += 1;
-                    return Ok(());
+                    return self.of_no_set(aor);
                 }
                 Some((user, domain)) => (user, domain, &mut self.batch),
                 None => {
                     self.without_at += 1;
-                    return Ok(());
+                    return self.of_no_set(aor);
                 }
             },
             AorDomain::Default(default) => match aor::split(aor) {
@@ -117,6 +117,13 @@ impl<'scope> DumpMatcher<'scope> {
             self.missing.add(domain, user)?;
         }
         Ok(())
+    }
+
+    /// Kept to be found under another reading of a member.
+    fn of_no_set(&mut self, aor: &[u8]) -> Result<(), Failure> {
+        self.bytes += aor.len();
+        bounded(self.aors, self.bytes).map_err(|failure| failure.hint(TOO_LARGE))?;
+        self.missing.add(b"", aor)
     }
 }
 
@@ -232,7 +239,7 @@ mod tests {
             matcher.finish().unwrap()
         });
         assert_eq!((matches.aors, matches.unusable), (5, 3));
-        assert_eq!(matches.missing.count(), 2);
+        assert_eq!(matches.missing.count(), 2 + 3);
     }
 
     #[test]

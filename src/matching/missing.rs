@@ -7,7 +7,7 @@ use super::ids::{DomainId, UserId};
 use super::names::Names;
 use crate::failure::Failure;
 
-/// Missing users, each once, by domain: an empty one with `--ignore-domain`, and never else.
+/// Missing users, each once, by domain. The empty one has whole AoRs: all with `--ignore-domain`, else those of no set.
 pub struct Missing {
     user_case: UserCase,
     /// Its own: most of them are those of no set.

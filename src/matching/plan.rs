@@ -79,7 +79,7 @@ impl Plan {
         }
         for (domain, mut users) in matches.missing.by_domain() {
             // Excluded only here: an excluded AoR must still keep its members online.
-            users.retain(|user| !rules.excludes(matches.missing.user(*user)));
+            users.retain(|user| !rules.excludes(domain, matches.missing.user(*user)));
             if users.is_empty() || !rules.knows_missing() {
                 continue;
             }

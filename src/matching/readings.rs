@@ -10,13 +10,13 @@ use super::ids::{DomainId, MemberId};
 use super::index::Found;
 use super::matches::Matches;
 use super::missing::Missing;
-use super::scope::Rules;
+use super::scope::{AorDomain, Rules};
 use super::sets::Sets;
 
 /// What makes the difference between a member and the user whom it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// `sip:100` or `100@abc.voip.ca`, where the user is `100`.
+    /// `sip:100`, `100@abc.voip.ca`, `<sip:100@abc.voip.ca:5060;transport=udp>`, where the user is `100`.
     Longer,
     /// `100`, where the user is `100@abc.voip.ca`.
     Shorter,
@@ -24,6 +24,8 @@ pub enum Reading {
     Port,
     /// `Alice`, where case counts and the user is `alice`.
     Case,
+    /// `+1555`, where the AoR is `+1555@`, of a tel: URI; `100`, where the AoR is `100` and others hold a domain.
+    NoDomain,
 }
 
 /// A member who is not online, and the registered user whom it means under another reading.
@@ -84,26 +86,37 @@ impl<'a> Readings<'a> {
         }
         let domain = self.sets.domains.name(self.sets.domain_of(member));
         let host = without_port(domain);
-        let port = host.map(|host| (host, Some(Reading::Port)));
-        for (domain, port) in [(domain, None)].into_iter().chain(port) {
-            // The missing have no domain then.
-            let (missing_of, host) = match ignores_domain {
-                true => (&b""[..], domain),
-                false => (domain, host.unwrap_or(domain)),
-            };
-            for (form, reading) in forms(self.sets.member(member), host, ignores_domain) {
+        let without_port = host.unwrap_or(domain);
+        // Among the missing of which domain, with which behind an `@`, and what that says.
+        let mut places = match ignores_domain {
+            true => vec![(&b""[..], domain, None)],
+            false => {
+                let of_no_set = domain.is_empty().then_some(Reading::NoDomain);
+                vec![(domain, without_port, of_no_set)]
+            }
+        };
+        if let Some(host) = host {
+            let of = if ignores_domain { b"" } else { host };
+            places.push((of, host, Some(Reading::Port)));
+        }
+        if !ignores_domain && missing.has_domain(b"") {
+            places.push((b"", without_port, Some(Reading::NoDomain)));
+        }
+        let name = self.sets.member(member);
+        for (missing_of, domain, of_place) in places {
+            for (form, reading) in forms(name, domain, &self.rules.aor_domain) {
                 let user = match (missing.find(missing_of, &form), reading) {
                     (Some(user), _) => missing.user(user),
                     (None, Some(_)) if ignores_domain && self.elsewhere.has(&form, member) => &form,
                     _ => continue,
                 };
-                let aor = match ignores_domain {
-                    true => user.to_vec(),
-                    false => [user, b"@", domain].concat(),
+                let aor = match missing_of {
+                    b"" => user.to_vec(),
+                    domain => [user, b"@", domain].concat(),
                 };
                 return Some(OtherForm {
                     member,
-                    reading: port.or(reading).unwrap_or(Reading::Case),
+                    reading: of_place.or(reading).unwrap_or(Reading::Case),
                     aor,
                 });
             }
@@ -141,40 +154,68 @@ impl Elsewhere<'_> {
 }
 
 /// The users whom a member of a domain's set may mean.
-fn forms(member: &[u8], domain: &[u8], ignores_domain: bool) -> Vec<(Vec<u8>, Option<Reading>)> {
+fn forms(member: &[u8], domain: &[u8], aor_domain: &AorDomain) -> Vec<(Vec<u8>, Option<Reading>)> {
     let mut forms = Vec::new();
     for member in [Some(member.to_vec()), unescaped(member)]
         .into_iter()
         .flatten()
     {
-        let user = without_scheme(&member);
-        let scheme = (user.len() < member.len()).then_some(Reading::Longer);
-        let (shorter, longer) = match ignores_domain {
-            // With its domain a member is online already, but for a scheme, a port or the case.
-            true => (aor::split(user).map(|(user, _)| user), scheme),
-            false => (without_domain(user, domain), Some(Reading::Shorter)),
+        let name = without_scheme(&member);
+        let longer = (name.len() < member.len()).then_some(Reading::Longer);
+        forms.push((name.to_vec(), longer));
+        let user = match aor::split(name) {
+            // Only where AoRs hold their domain another one makes another user.
+            Some((_, of)) if *aor_domain == AorDomain::Own && !is_of(of, domain) => None,
+            Some((user, _)) => Some(user),
+            None => Some(name),
         };
-        forms.push((user.to_vec(), scheme));
-        forms.extend(shorter.map(|shorter| (shorter.to_vec(), Some(Reading::Longer))));
-        forms.push(([user, b"@", domain].concat(), longer));
+        let parts = user.map(|user| [user, before(user, b';'), before(before(user, b';'), b':')]);
+        let shorter = parts.into_iter().flatten();
+        let shorter = shorter.filter(|part| part.len() < name.len());
+        forms.extend(shorter.map(|part| (part.to_vec(), Some(Reading::Longer))));
+        // With its domain a member is online already where domains are ignored, but for a scheme, a port or the case.
+        let shorter = match aor_domain {
+            AorDomain::Ignored => longer,
+            AorDomain::Own | AorDomain::Default(_) => Some(Reading::Shorter),
+        };
+        forms.push(([name, b"@", domain].concat(), shorter));
+        forms.push(([name, b"@"].concat(), Some(Reading::NoDomain)));
     }
     forms
 }
 
+/// Of a URI that may stand in angle brackets behind a name.
 fn without_scheme(member: &[u8]) -> &[u8] {
-    let without = |scheme: &[u8]| {
-        let (start, rest) = member.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    let member = member.trim_ascii();
+    let uri = member
+        .iter()
+        .position(|byte| *byte == b'<')
+        .map(|at| before(&member[at + 1..], b'>'));
+    let without = |name: &'_ [u8]| {
+        let colon = name.iter().position(|byte| *byte == b':')?;
+        let scheme = &name[..colon];
+        let is_known = |known: &&[u8]| scheme.eq_ignore_ascii_case(known);
+        [&b"sip"[..], b"sips", b"tel"]
+            .iter()
+            .any(is_known)
+            .then_some(colon + 1)
     };
-    without(b"sip:")
-        .or_else(|| without(b"sips:"))
-        .unwrap_or(member)
+    match uri.and_then(|uri| Some((uri, without(uri)?))) {
+        Some((uri, at)) => &uri[at..],
+        None => &member[without(member).unwrap_or(0)..],
+    }
 }
 
-fn without_domain<'m>(user: &'m [u8], domain: &[u8]) -> Option<&'m [u8]> {
-    let (user, end) = user.split_at_checked(user.len().checked_sub(domain.len())?)?;
-    let user = user.strip_suffix(b"@")?;
-    end.eq_ignore_ascii_case(domain).then_some(user)
+/// Whether this stands for the domain behind an `@`: with a port or parameters, too.
+fn is_of(domain: &[u8], own: &[u8]) -> bool {
+    let domain = before(before(domain, b';'), b'?');
+    let is_own = |domain: &[u8]| domain.eq_ignore_ascii_case(own);
+    is_own(domain) || without_port(domain).is_some_and(is_own)
+}
+
+/// The part before a byte, or all of it.
+fn before(name: &[u8], byte: u8) -> &[u8] {
+    name.split(|other| *other == byte).next().unwrap_or(name)
 }
 
 /// `abc.voip.ca` of `abc.voip.ca:5060`; an IPv6 address stands in brackets.
@@ -235,7 +276,16 @@ mod tests {
             ("100", "abc:5060", "sip:100@abc", Some(Port)),
             ("100@abc", "abc", "100", Some(Shorter)),
             ("100", "abc", "100@xyz", None),
-            ("100", "abc", "tel:100", None),
+            ("100", "abc", "tel:100", Some(Longer)),
+            ("100", "abc", "sip:100@abc:5060", Some(Longer)),
+            ("100", "abc", "100@abc;transport=udp", Some(Longer)),
+            ("100", "abc", "sip:100:secret@abc:5060;lr?x=y", Some(Longer)),
+            ("100", "abc", "100;phone-context=x", Some(Longer)),
+            ("100", "abc", "\"Bob <b>\" <sip:100@abc>", None),
+            ("100", "abc", "\"Bob\" <sip:100@abc>;tag=1", Some(Longer)),
+            ("100", "abc", "100\t", Some(Longer)),
+            ("100", "abc:5060", "100@abc:5060", Some(Port)),
+            ("100", "abc", "xsip:100", None),
             ("100", "abc", "1000", None),
             ("100", "xyz", "sip:100", None),
             ("100", "abc:x", "100", None),
@@ -253,6 +303,37 @@ mod tests {
     }
 
     #[test]
+    fn an_aor_that_is_of_no_set_may_be_the_member_of_any() {
+        for (aor, domain, member) in [
+            ("+1555@", "abc", "+1555"),
+            ("+1555@", "abc", "tel:+1555"),
+            ("+1555@", "", "+1555"),
+            ("100", "abc", "100"),
+            ("100", "", "100"),
+            ("100", "abc:5060", "sip:100@abc"),
+            ("e@m.org", "abc", "e@m.org"),
+        ] {
+            let reading = found(UserCase::Ignored, (aor, ""), domain, member);
+            assert_eq!(reading, Some(Reading::NoDomain), "{aor} {domain} {member}");
+        }
+    }
+
+    #[test]
+    fn with_a_default_domain_a_member_may_hold_any() {
+        let default = AorDomain::Default(b"abc".to_vec());
+        for member in ["100@pbx", "sip:100@10.0.0.5:5060"] {
+            let form = find(
+                UserCase::Ignored,
+                default.clone(),
+                ("100", "abc"),
+                "abc",
+                member,
+            );
+            assert_eq!(form.unwrap().reading, Reading::Longer, "{member}");
+        }
+    }
+
+    #[test]
     fn where_domains_are_ignored_a_form_may_hold_any_and_the_aor_its_own() {
         use Reading::*;
         for (aor, domain, member, reading) in [
@@ -266,7 +347,9 @@ mod tests {
             ("100@abc:5060", "abc:5060", "sip:100", Some(Longer)),
             ("100@abc", "abc", "ALICE", None),
             ("100@xyz", "abc", "sip:100", None),
-            ("100", "abc", "tel:100", None),
+            ("100", "abc", "tel:100", Some(Longer)),
+            ("100", "abc", "<sip:100@xyz:5060>", Some(Longer)),
+            ("+1555@", "abc", "+1555", Some(NoDomain)),
             ("", "abc", "@xyz", Some(Longer)),
         ] {
             let found = find(

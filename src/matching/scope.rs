@@ -53,12 +53,13 @@ impl Rules {
         !self.ignores_domain() || self.scope.is_whole()
     }
 
-    /// Whether a missing user is excluded; with `--ignore-domain` by either reading of their AoR, or as one of no set.
-    pub fn excludes(&self, user: &[u8]) -> bool {
+    /// Whether a missing user is excluded, with `--ignore-domain` by either reading of their AoR; or is of no set.
+    pub fn excludes(&self, domain: &[u8], user: &[u8]) -> bool {
         let split = || aor::split(user).filter(|_| self.ignores_domain());
-        self.excluded.contains(user)
+        let is_of_no_set = domain.is_empty() && (!self.ignores_domain() || aor::is_of_no_set(user));
+        is_of_no_set
+            || self.excluded.contains(user)
             || split().is_some_and(|(user, _)| self.excluded.contains(user))
-            || self.ignores_domain() && aor::is_of_no_set(user)
     }
 
     /// The patterns that have matched nothing in this run, with their option.

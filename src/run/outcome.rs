@@ -160,10 +160,13 @@ impl Outcome {
                 Reading::Case => {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
+                Reading::NoDomain => {
+                    "nobody can tell whose it is, as this AoR holds no domain (of a tel: URI?)"
+                }
             };
-            let added = match self.missing_users {
-                MissingUsers::OfUnknownSets => "",
-                MissingUsers::Leave | MissingUsers::Add => {
+            let added = match (self.missing_users, other.reading) {
+                (MissingUsers::OfUnknownSets, _) | (_, Reading::NoDomain) => "",
+                (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
                 }
             };

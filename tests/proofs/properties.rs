@@ -18,6 +18,7 @@ use proptest::prelude::*;
 fn user() -> impl Strategy<Value = Vec<u8>> {
     let part = prop::sample::select(vec![
         "a", "A", "b", "%41", "%61", "%2541", " ", "%20", "@", "%", "\n", "\u{e9}", "sip:", "@abc",
+        ":5060", "TEL:", "x <", ">", ";", "?",
     ]);
     vec(part, 0..4).prop_map(|parts| parts.concat().into_bytes())
 }

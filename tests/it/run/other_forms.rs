@@ -83,6 +83,37 @@ fn members_of_one_domain_in_another_form_are_left_alone_and_added_rightly() {
 }
 
 #[test]
+fn whole_uris_are_left_alone_where_the_user_is_registered() {
+    let lab = lab();
+    let members = [
+        "100@xyz.ca:5060",
+        "<sip:300@xyz.ca>",
+        "sip:300@xyz.ca:5060;transport=tcp",
+        "tel:100",
+    ];
+    lab.redis.add_many(XYZ, members);
+    lab.redis.add_many(XYZ, ["sip:301@xyz.ca:5060", "tel:301"]);
+    let run = run(&lab, &[]);
+    assert_eq!(lab.redis.members(XYZ), members, "{}", run.stderr);
+    assert_eq!(lab.redis.members(ABC), ["1"]);
+}
+
+#[test]
+fn who_is_registered_without_a_domain_is_left_alone_in_any_set() {
+    let lab = lab();
+    lab.redis.add_many(XYZ, ["100", "300", "7", "8"]);
+    // As sip:7 registers, a domain without a user.
+    lab.register("7");
+    lab.redis.add(ABC, "7");
+    let run = run(&lab, &[]);
+    let why = "nobody can tell whose it is, as this AoR holds no domain (of a tel: URI?)\n";
+    says(&run, "7", XYZ, "7", why);
+    says(&run, "7", ABC, "7", why);
+    assert_eq!(lab.redis.members(XYZ), ["100", "300", "7"]);
+    assert_eq!(lab.redis.members(ABC), ["1", "7"]);
+}
+
+#[test]
 fn who_registers_during_the_run_stays_in_another_form_too() {
     for (look, kept) in [(SECOND_LOOK, "returned"), (LAST_LOOK, "restored")] {
         let (kamailio, redis) = deaf();

@@ -249,40 +249,51 @@ impl Scenario {
             .any(|(key, members)| members.iter().any(|member| self.is(key, member, user)))
     }
 
-    /// Whether a member who is not online as they stand means this missing user under another reading.
-    fn means(&self, key: &[u8], member: &[u8], (domain, user): &(Bytes, Bytes)) -> bool {
+    /// The users whom a member of a key may mean who is not online as they stand, each with the domain that they are of.
+    fn meant(&self, key: &[u8], member: &[u8]) -> Pairs {
         let of = key[PREFIX.len()..].to_ascii_lowercase();
-        let digits = of
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        let host = match of[..of.len() - digits].strip_suffix(b":") {
-            Some(host) if digits > 0 && !host.is_empty() && !host.contains(&b':') => host.to_vec(),
-            _ => of.clone(),
-        };
-        let user = user.to_ascii_lowercase();
-        let is = |name: Bytes| {
-            let name = name.to_ascii_lowercase();
-            let rest = |scheme: &[u8]| name.strip_prefix(scheme);
-            let name = rest(b"sips:").or(rest(b"sip:")).unwrap_or(&name);
-            let with = |host: &[u8]| [name, b"@", host].concat();
-            if self.aor_domain == AorDomain::Ignored {
-                let is_longer = name
-                    .strip_prefix(&user[..])
-                    .is_some_and(|rest| rest.first() == Some(&b'@') && !rest[1..].contains(&b'@'));
-                return name == user || is_longer || with(&host) == user || with(&of) == user;
+        let host = without_port(&of);
+        let ignores = self.aor_domain == AorDomain::Ignored;
+        let mut meant = Pairs::new();
+        for name in [member.to_vec(), unescaped(member)] {
+            let uri = uri(&name.to_ascii_lowercase());
+            let mut users = parts_of_user(&uri, |of| {
+                self.aor_domain != AorDomain::Own || without_port(of) == host
+            });
+            users.extend([uri.clone(), [&uri[..], b"@"].concat()]);
+            users.push([&uri[..], b"@", &host].concat());
+            if ignores {
+                users.push([&uri[..], b"@", &of].concat());
             }
-            name == user || *name == *[&user, &b"@"[..], &host].concat() || with(&host) == user
-        };
-        let of_any = self.aor_domain == AorDomain::Ignored;
-        (of_any || *domain == of || *domain == host)
-            && (is(member.to_vec()) || is(unescaped(member)))
+            for user in users {
+                let domains = if ignores {
+                    vec![vec![]]
+                } else {
+                    vec![of.clone(), host.clone(), vec![]]
+                };
+                meant.extend(domains.into_iter().map(|domain| (domain, user.clone())));
+            }
+        }
+        meant
+    }
+
+    /// Everyone who is registered, those of no set with the empty domain.
+    fn registered(&self) -> Vec<(Bytes, Bytes)> {
+        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
+        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
+        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
+        let of_no_set = of_no_set.map(|aor| (vec![], aor.clone()));
+        self.online().into_iter().chain(of_no_set).collect()
     }
 
     /// Whether a member who is not online means a registered user for whom no member stands, or none of its own domain.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
-        let means = |user: &(Bytes, Bytes)| self.means(key, member, user) && !self.stands(user);
+        let meant = self.meant(key, member);
+        let is_meant = |(domain, user): &(Bytes, Bytes)| {
+            let is_of_no_set = domain.is_empty() && self.aor_domain == AorDomain::Own;
+            meant.contains(&(domain.clone(), user.to_ascii_lowercase()))
+                && (is_of_no_set || !self.stands(&(domain.clone(), user.clone())))
+        };
         let is_elsewhere = |name: &Bytes| {
             let mut standing = Vec::new();
             for (of, members) in self.redis_in_scope() {
@@ -292,9 +303,9 @@ impl Scenario {
             }
             !standing.is_empty() && !standing.contains(&lower(key))
         };
-        self.online().iter().any(means)
+        self.registered().iter().any(is_meant)
             || self.aor_domain == AorDomain::Ignored
-                && longer_forms(&key[PREFIX.len()..], member)
+                && longer_forms(&key[PREFIX.len()..].to_ascii_lowercase(), member)
                     .iter()
                     .any(is_elsewhere)
     }
@@ -448,23 +459,69 @@ fn is_of_no_set(aor: &[u8]) -> bool {
     matches!(aor, [] | [.., b'@'])
 }
 
-/// The users whom a member with a scheme or a domain may mean.
+/// The users whom a member that holds more than a user may mean, where domains are ignored.
 fn longer_forms(domain: &[u8], member: &[u8]) -> Vec<Bytes> {
     let mut forms = Vec::new();
     for name in [member.to_vec(), unescaped(member)] {
-        let scheme = ["sips:", "sip:"].into_iter().find(|scheme| {
-            let start = name.get(..scheme.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
-        });
-        let user = &name[scheme.map_or(0, str::len)..];
-        if scheme.is_some() {
-            forms.extend([user.to_vec(), [user, b"@", domain].concat()]);
+        let uri = uri(&name);
+        if uri.len() < name.len() {
+            forms.extend([
+                uri.clone(),
+                [&uri[..], b"@", domain].concat(),
+                [&uri[..], b"@", &without_port(domain)[..]].concat(),
+            ]);
         }
-        if let Some(at) = user.iter().rposition(|byte| *byte == b'@') {
-            forms.push(user[..at].to_vec());
-        }
+        forms.extend([[&uri[..], b"@"].concat()]);
+        let parts = parts_of_user(&uri, |_| true);
+        forms.extend(parts.into_iter().filter(|part| part.len() < uri.len()));
     }
     forms
+}
+
+/// Without the scheme, and what stands round a URI in angle brackets.
+fn uri(name: &[u8]) -> Bytes {
+    let known = regex::bytes::Regex::new(r"(?is-u)^(?:[^<]*<)?(sip|sips|tel):").unwrap();
+    let name = name.trim_ascii();
+    match known.find(name) {
+        Some(scheme) if scheme.as_bytes().contains(&b'<') => {
+            let rest = &name[scheme.end()..];
+            rest.split(|byte| *byte == b'>').next().unwrap().to_vec()
+        }
+        Some(scheme) => name[scheme.end()..].to_vec(),
+        None => name.to_vec(),
+    }
+}
+
+/// The user of a URI, whole, and without parameters and password; unless it is of another domain.
+fn parts_of_user(uri: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Vec<Bytes> {
+    let mut halves = uri.rsplitn(2, |byte| *byte == b'@');
+    let last = halves.next().unwrap();
+    let user = match halves.next() {
+        Some(user) => {
+            let domain = last.split(|byte| b";?".contains(byte)).next().unwrap();
+            if !is_own(domain) {
+                return vec![];
+            }
+            user
+        }
+        None => last,
+    };
+    let until = |ends: &[u8]| {
+        user.split(|byte| ends.contains(byte))
+            .next()
+            .unwrap()
+            .to_vec()
+    };
+    vec![user.to_vec(), until(b";"), until(b";:")]
+}
+
+/// A domain in lower case, without the port behind it.
+fn without_port(domain: &[u8]) -> Bytes {
+    let port = regex::bytes::Regex::new(r"(?s-u)^([^:]+|\[.*\]):[0-9]+$").unwrap();
+    match port.captures(domain) {
+        Some(parts) => parts[1].to_vec(),
+        None => domain.to_vec(),
+    }
 }
 
 /// What a pattern sees: of a name that is not UTF-8 each byte.
