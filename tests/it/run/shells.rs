@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::scripted::{
     AFTER, BEFORE, KEY, REMOVED, RESTORE, args, at, kamailio, redis, silent_at, until_asked,
 };
-use super::stopped::signal;
+use super::stopped::{send, signal};
 use crate::lab::{Fault, HttpStub, RedisProxy, kamonline_by, until};
 
 /// Under a pseudo-terminal, whose keys are standard input.
@@ -104,9 +104,9 @@ fn a_terminal_that_stands_still_delays_no_put_back() {
     const CTRL_S: &[u8] = b"\x13";
     terminal.stdin.as_mut().unwrap().write_all(CTRL_S).unwrap();
     sleep(Duration::from_millis(500));
-    let mut stop = Command::new("pkill");
-    stop.args(["-TERM", "-P", &terminal.id().to_string()]);
-    assert!(stop.status().unwrap().success());
+    let children = format!("/proc/{0}/task/{0}/children", terminal.id());
+    let kamonline = std::fs::read_to_string(children).unwrap();
+    send(kamonline.trim().parse().unwrap(), "TERM");
     until("everyone is back", || redis.members(KEY) == BEFORE);
     terminal.kill().unwrap();
     terminal.wait().unwrap();

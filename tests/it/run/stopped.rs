@@ -27,7 +27,7 @@ pub fn signal(child: &Child, signal: &str) {
     send(child.id(), signal);
 }
 
-fn send(pid: u32, signal: &str) {
+pub fn send(pid: u32, signal: &str) {
     let mut kill = Command::new("sh");
     kill.args(["-c", "kill -s $0 $1", signal, &pid.to_string()]);
     assert!(kill.status().unwrap().success());
