@@ -51,6 +51,7 @@ pub struct Totals {
 }
 
 impl Plan {
+    /// From here on the stale members are sought, and nobody else.
     pub fn new(rules: &Rules, sets: Sets, matches: Matches) -> Self {
         // R - D1. D1 - R is `matches.missing`.
         let stale: Vec<_> = sets
@@ -126,12 +127,14 @@ impl Plan {
             aors: matches.aors,
             split: matches.split,
         };
-        Self {
+        let mut plan = Self {
             sets,
             missing: matches.missing.into_users(),
             entries,
             totals,
-        }
+        };
+        plan.sets.seek(plan.stale());
+        plan
     }
 
     /// Every stale member, those of one key together.

@@ -147,6 +147,23 @@ proptest! {
     }
 
     #[test]
+    fn a_later_look_finds_whom_comparing_everyone_stale_with_everyone_finds(
+        scenario in scenario(),
+        registrars in vec(dump(8), 1..3),
+    ) {
+        let plan = plan(&scenario)?;
+        let later = Scenario { registrars, ..scenario };
+        let Ok(returned) = later.returned(&plan) else {
+            prop_assert!(later.is_unusable());
+            return Ok(());
+        };
+        let online = later.online();
+        let mut by_the_rule = removed(&plan);
+        by_the_rule.retain(|(key, member)| online.iter().any(|user| later.is(key, member, user)));
+        prop_assert_eq!(returned, by_the_rule);
+    }
+
+    #[test]
     fn after_a_run_nobody_stale_is_left_and_nobody_online_was_removed(scenario in scenario(), add: bool) {
         let after = applied(&scenario, &plan(&scenario)?, add);
         let online = scenario.online();

@@ -5,8 +5,8 @@ use std::thread;
 
 use kamonline::failure::Failure;
 use kamonline::matching::{
-    AorDomain, DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, Plan, Rules,
-    Scope, Sets, UserCase,
+    AorDomain, DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, MemberId, Plan,
+    Rules, Scope, Sets, UserCase,
 };
 
 use super::Item;
@@ -77,21 +77,25 @@ impl Scenario {
         scenario
     }
 
-    /// kamonline's own, from the same Redis and Kamailio.
-    pub fn plan(&self) -> Result<Plan, Failure> {
+    fn rules(&self) -> Result<Rules, Failure> {
         let escaped = self.excluded.iter().map(|name| regex::escape(name));
         let user_case = match self.case_counts {
             true => UserCase::Counts,
             false => UserCase::Ignored,
         };
-        let rules = Rules {
+        Ok(Rules {
             user_case,
             prefix: PREFIX.to_vec(),
             scope: Scope::new(&[], &escaped.collect::<Vec<_>>())?,
             excluded: ExcludedUsers::new(&self.patterns(), user_case)?,
             aor_domain: self.aor_domain.clone(),
             tables: self.tables.clone(),
-        };
+        })
+    }
+
+    /// kamonline's own, from the same Redis and Kamailio.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let rules = self.rules()?;
         let mut sets = Sets::new(rules.user_case);
         for (key, members) in self.redis_in_scope() {
             let number = sets.add_key(key.clone(), &key[PREFIX.len()..])?;
@@ -99,10 +103,28 @@ impl Scenario {
                 sets.add_member(number, member)?;
             }
         }
-        let mut united = Matches::nobody(&sets);
+        let united = self.look(&rules, &sets)?;
+        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
+        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
+        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
+        assert_eq!(united.unusable, of_no_set.count());
+        Ok(Plan::new(&rules, sets, united))
+    }
+
+    /// Whom of those to be removed a later look at these registrars finds.
+    pub fn returned(&self, plan: &Plan) -> Result<Pairs, Failure> {
+        let matches = self.look(&self.rules()?, &plan.sets)?;
+        assert_eq!(matches.missing.count(), 0);
+        let mut stale = plan.stale();
+        stale.retain(|member| matches.is_online(*member));
+        Ok(pairs(plan, &stale))
+    }
+
+    fn look(&self, rules: &Rules, sets: &Sets) -> Result<Matches, Failure> {
+        let mut united = Matches::nobody(sets);
         thread::scope(|threads| {
             for items in &self.registrars {
-                let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
+                let mut matcher = DumpMatcher::begin(rules, sets, threads);
                 for item in items {
                     matcher.visit(match item {
                         Item::Table(name) => DumpItem::Table(name),
@@ -113,11 +135,7 @@ impl Scenario {
             }
             Ok::<_, Failure>(())
         })?;
-        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
-        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
-        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
-        assert_eq!(united.unusable, of_no_set.count());
-        Ok(Plan::new(&rules, sets, united))
+        Ok(united)
     }
 
     pub fn in_scope(&self, domain: &[u8]) -> bool {
@@ -393,11 +411,15 @@ impl Scenario {
 
 /// Key and member of everyone whom a plan removes.
 pub fn removed(plan: &Plan) -> Pairs {
-    let pair = |member| {
-        let (key, member) = (plan.sets.key_name(member), plan.sets.member(member));
+    pairs(plan, &plan.stale())
+}
+
+fn pairs(plan: &Plan, members: &[MemberId]) -> Pairs {
+    let pair = |member: &MemberId| {
+        let (key, member) = (plan.sets.key_name(*member), plan.sets.member(*member));
         (key.to_vec(), member.to_vec())
     };
-    plan.stale().into_iter().map(pair).collect()
+    members.iter().map(pair).collect()
 }
 
 /// Key and user of everyone whom a plan adds.
