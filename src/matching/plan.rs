@@ -53,12 +53,6 @@ pub struct Totals {
 impl Plan {
     /// From here on the stale members are sought, and nobody else.
     pub fn new(rules: &Rules, sets: Sets, matches: Matches) -> Self {
-        // R - D1. D1 - R is `matches.missing`.
-        let stale: Vec<_> = sets
-            .members()
-            .filter(|member| !matches.is_online(*member))
-            .collect();
-
         let new_entry = |domain: &[u8]| Entry::new(&rules.prefix, domain);
         let mut entries: Vec<_> = sets.domains.iter().map(new_entry).collect();
         for key in sets.key_ids() {
@@ -66,15 +60,9 @@ impl Plan {
             entry.members += sets.key(key).members;
             entry.keys.push(key);
         }
-        // Before excluded users are taken out of the missing: they are registered, too.
-        let readings = Readings::new(&matches.missing, rules);
-        for member in &stale {
-            let entry = &mut entries[sets.domain_of(*member).index()];
-            let name = sets.member(*member);
-            match readings.find(*member, &entry.domain, name) {
-                Some(other) => entry.other_forms.push(other),
-                None => entry.stale.push(*member),
-            }
+        // R - D1. D1 - R is `matches.missing`.
+        for member in sets.members().filter(|member| !matches.is_online(*member)) {
+            entries[sets.domain_of(member).index()].stale.push(member);
         }
         for (entry, online) in entries.iter_mut().zip(matches.online_by_domain(&sets)) {
             entry.online = online;
@@ -102,17 +90,22 @@ impl Plan {
             entries[at].missing = users;
         }
 
+        // Of excluded users, too: they are registered.
+        let readings = Readings::new(&matches.missing, rules);
         for entry in &mut entries {
             entry.keys.sort_unstable_by_key(|key| &sets.key(*key).name);
-            entry
-                .stale
-                .sort_unstable_by_key(|member| sets.member(*member));
-            if entry.keys.len() > 1 {
-                entry.stale.sort_by_key(|member| sets.key_name(*member));
-            }
-            entry
-                .other_forms
-                .sort_unstable_by_key(|other| sets.member(other.member));
+            let several = entry.keys.len() > 1;
+            entry.stale.sort_unstable_by_key(|member| {
+                let key = several.then(|| sets.key_name(*member));
+                (key, sets.member(*member))
+            });
+            entry.stale.retain(|member| {
+                let name = sets.member(*member);
+                let other = readings.find(*member, &entry.domain, name);
+                let is_stale = other.is_none();
+                entry.other_forms.extend(other);
+                is_stale
+            });
             entry
                 .missing
                 .sort_unstable_by_key(|user| matches.missing.user(*user));
