@@ -186,6 +186,7 @@ impl DumpVisitor for DumpMatcher<'_> {
         drop(self.batches);
         let thread = self.matches.map_err(Failure::no_thread)?;
         let mut matches = thread.join().expect("a panic ends the process")?;
+        // The few whom a later look seeks need not be among them.
         let no_member = self.sets.seeks_everyone() && !matches.with_domain_online;
         if self.with_domain_count * 2 > self.aors && no_member {
             return Err(Failure::new(format!(
