@@ -4,6 +4,7 @@ use std::io::Read;
 
 use memchr::memmem;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Error, Rpc};
 use crate::peer::limits::UPTIME_BYTES;
@@ -26,7 +27,7 @@ struct Answer {
 #[derive(Deserialize)]
 struct Fields {
     up_since: String,
-    uptime: serde_json::Value,
+    uptime: Box<RawValue>,
 }
 
 impl Uptime {
@@ -71,7 +72,7 @@ fn json(answer: &[u8]) -> Option<Uptime> {
     let Answer { result } = serde_json::from_slice(answer).ok()?;
     Some(Uptime {
         since: result.up_since.into_bytes(),
-        seconds: result.uptime.as_i64(),
+        seconds: result.uptime.get().parse().ok(),
     })
 }
 

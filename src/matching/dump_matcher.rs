@@ -113,7 +113,9 @@ impl<'scope> DumpMatcher<'scope> {
             if batch.count() == BATCH {
                 pass_on(batch, &self.batches);
             }
-        } else if self.missing.has_domain(domain) || self.rules.counts(domain) {
+        } else if self.sets.seeks(domain, user)
+            && (self.missing.has_domain(domain) || self.rules.counts(domain))
+        {
             self.missing.add(domain, user)?;
         }
         Ok(())
@@ -191,7 +193,9 @@ impl DumpVisitor for DumpMatcher<'_> {
         drop(self.batches);
         let thread = self.matches.map_err(Failure::no_thread)?;
         let mut matches = thread.join().expect("a panic ends the process")?;
-        if self.with_domain_count * 2 > self.aors && !matches.with_domain_online {
+        // The few whom a later look seeks need not be among them.
+        let no_member = self.sets.seeks_everyone() && !matches.with_domain_online;
+        if self.with_domain_count * 2 > self.aors && no_member {
             return Err(Failure::new(format!(
                 "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc has use_domain 1",
                 self.with_domain_count, self.aors

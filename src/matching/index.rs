@@ -53,15 +53,21 @@ fn unescaped_form(case: UserCase, member: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 impl Index {
-    pub fn new(members: &Members, among: Among) -> Self {
+    /// Of those who are `sought`, or of everyone.
+    pub fn new(members: &Members, sought: Option<&[MemberId]>, among: Among) -> Self {
         let mut index = Self::default();
         // A table that grew would take up to twice the room.
-        index.own.first.reserve(members.names.count(), |_| 0);
-        for member in members.names.iter() {
+        let count = sought.map_or(members.names.count(), <[_]>::len);
+        index.own.first.reserve(count, |_| 0);
+        let insert = |member| {
             index.own.insert(members, among, member, own_form);
             index
                 .unescaped
                 .insert(members, among, member, unescaped_form);
+        };
+        match sought {
+            Some(sought) => sought.iter().copied().for_each(insert),
+            None => members.names.iter().for_each(insert),
         }
         index
     }

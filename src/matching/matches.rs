@@ -14,7 +14,7 @@ use super::names::Names;
 use super::sets::Sets;
 use crate::failure::Failure;
 
-/// What one registrar's dump shows, or those of several together.
+/// What one registrar's dump shows, or those of several together, of whom the sets seek.
 pub struct Matches {
     presence: Vec<Presence>,
     pub missing: Missing,
@@ -63,7 +63,7 @@ impl Matches {
             }
             for user in matches.mark(sets, &batch, &mut done) {
                 let domain = sets.domains.name(batch.users.group(user));
-                matches.missing.add(domain, batch.users.get(user))?;
+                matches.add_missing(sets, domain, batch.users.get(user))?;
             }
         }
         Ok(matches)
@@ -104,7 +104,7 @@ impl Matches {
                 split.add(domain, user)?;
                 of_split.push((name, found.is_nobody()));
             } else if found.is_nobody() {
-                self.add_missing_whole(name)?;
+                self.add_missing_whole(sets, name)?;
             }
             if index.has_several(found) && !done.of_everyone.insert(found) {
                 continue;
@@ -127,16 +127,29 @@ impl Matches {
                 continue;
             }
             match alone.binary_search(&user) {
-                Ok(_) => self.add_missing_whole(name)?,
+                Ok(_) => self.add_missing_whole(sets, name)?,
                 Err(_) => self.split += 1,
             }
         }
         Ok(())
     }
 
-    fn add_missing_whole(&mut self, aor: &[u8]) -> Result<(), Failure> {
-        self.unusable += usize::from(aor::is_of_no_set(aor));
-        self.missing.add(b"", aor)
+    fn add_missing_whole(&mut self, sets: &Sets, aor: &[u8]) -> Result<(), Failure> {
+        match aor::is_of_no_set(aor) {
+            true => {
+                self.unusable += 1;
+                self.missing.add(b"", aor)
+            }
+            false => self.add_missing(sets, b"", aor),
+        }
+    }
+
+    /// A user for whom the search finds nobody.
+    fn add_missing(&mut self, sets: &Sets, domain: &[u8], user: &[u8]) -> Result<(), Failure> {
+        match sets.seeks(domain, user) {
+            true => self.missing.add(domain, user),
+            false => Ok(()),
+        }
     }
 
     /// Of those of one domain who stand for one user. What the next one is.

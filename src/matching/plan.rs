@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::readings::{OtherForm, Readings};
+use super::readings::{self, OtherForm, Readings};
 use super::scope::Rules;
 use super::{DomainId, KeyId, Matches, MemberId, Names, Sets, UserId};
 
@@ -51,13 +51,8 @@ pub struct Totals {
 }
 
 impl Plan {
+    /// From here on the stale members are sought and whom they may mean, and nobody else.
     pub fn new(rules: &Rules, sets: Sets, matches: Matches) -> Self {
-        // R - D1. D1 - R is `matches.missing`.
-        let stale: Vec<_> = sets
-            .members()
-            .filter(|member| !matches.is_online(*member))
-            .collect();
-
         let new_entry = |domain: &[u8]| Entry::new(&rules.prefix, domain);
         let mut entries: Vec<_> = sets.domains.iter().map(new_entry).collect();
         for key in sets.key_ids() {
@@ -65,14 +60,9 @@ impl Plan {
             entry.members += sets.key(key).members;
             entry.keys.push(key);
         }
-        // Before excluded users are taken out of the missing: they are registered, too.
-        let mut readings = Readings::new(rules, &sets, &matches);
-        for member in &stale {
-            let entry = &mut entries[sets.domain_of(*member).index()];
-            match readings.find(*member) {
-                Some(other) => entry.other_forms.push(other),
-                None => entry.stale.push(*member),
-            }
+        // R - D1. D1 - R is `matches.missing`.
+        for member in sets.members().filter(|member| !matches.is_online(*member)) {
+            entries[sets.domain_of(member).index()].stale.push(member);
         }
         for (entry, online) in entries.iter_mut().zip(matches.online_by_domain(&sets)) {
             entry.online = online;
@@ -100,17 +90,21 @@ impl Plan {
             entries[at].missing = users;
         }
 
+        // Of excluded users, too: they are registered.
+        let mut readings = Readings::new(rules, &sets, &matches);
         for entry in &mut entries {
             entry.keys.sort_unstable_by_key(|key| &sets.key(*key).name);
-            entry
-                .stale
-                .sort_unstable_by_key(|member| sets.member(*member));
-            if entry.keys.len() > 1 {
-                entry.stale.sort_by_key(|member| sets.key_name(*member));
-            }
-            entry
-                .other_forms
-                .sort_unstable_by_key(|other| sets.member(other.member));
+            let several = entry.keys.len() > 1;
+            entry.stale.sort_unstable_by_key(|member| {
+                let key = several.then(|| sets.key_name(*member));
+                (key, sets.member(*member))
+            });
+            entry.stale.retain(|member| {
+                let other = readings.find(*member);
+                let is_stale = other.is_none();
+                entry.other_forms.extend(other);
+                is_stale
+            });
             entry
                 .missing
                 .sort_unstable_by_key(|user| matches.missing.user(*user));
@@ -125,12 +119,16 @@ impl Plan {
             aors: matches.aors,
             split: matches.split,
         };
-        Self {
+        let mut plan = Self {
             sets,
             missing: matches.missing.into_users(),
             entries,
             totals,
-        }
+        };
+        let stale = plan.stale();
+        let meant = readings::meant_by(rules, &plan.sets, &stale);
+        plan.sets.seek(stale, meant);
+        plan
     }
 
     /// Every stale member, those of one key together.

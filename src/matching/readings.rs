@@ -4,29 +4,15 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::aor::{self, UserCase, unescaped};
+use super::aor::{self, UserCase};
 use super::batch::Aors;
+use super::forms::{Reading, forms, is_user_alone, without_port};
 use super::ids::{DomainId, MemberId};
 use super::index::Found;
 use super::matches::Matches;
 use super::missing::Missing;
 use super::scope::{AorDomain, Rules};
 use super::sets::Sets;
-
-/// What makes the difference between a member and the user whom it means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// `sip:100`, `100@abc.voip.ca`, `<sip:100@abc.voip.ca:5060;transport=udp>`, where the user is `100`.
-    Longer,
-    /// `100`, where the user is `100@abc.voip.ca`.
-    Shorter,
-    /// The set is that of `abc.voip.ca:5060`.
-    Port,
-    /// `Alice`, where case counts and the user is `alice`.
-    Case,
-    /// `+1555`, where the AoR is `+1555@`, of a tel: URI; `100`, where the AoR is `100` and others hold a domain.
-    NoDomain,
-}
 
 /// A member who is not online, and the registered user whom it means under another reading.
 pub struct OtherForm {
@@ -84,44 +70,96 @@ impl<'a> Readings<'a> {
         if missing.count() == 0 && !ignores_domain {
             return None;
         }
-        let domain = self.sets.domains.name(self.sets.domain_of(member));
-        let host = without_port(domain);
-        let without_port = host.unwrap_or(domain);
-        // Among the missing of which domain, with which behind an `@`, and what that says.
-        let mut places = match ignores_domain {
-            true => vec![(&b""[..], domain, None)],
-            false => {
-                let of_no_set = domain.is_empty().then_some(Reading::NoDomain);
-                vec![(domain, without_port, of_no_set)]
+        for (of, domain, of_place) in places(self.rules, self.sets, member) {
+            if of.is_empty() && !missing.has_domain(of) && !ignores_domain {
+                continue;
             }
-        };
-        if let Some(host) = host {
-            let of = if ignores_domain { b"" } else { host };
-            places.push((of, host, Some(Reading::Port)));
-        }
-        if !ignores_domain && missing.has_domain(b"") {
-            places.push((b"", without_port, Some(Reading::NoDomain)));
-        }
-        let name = self.sets.member(member);
-        for (missing_of, domain, of_place) in places {
-            for (form, reading) in forms(name, domain, &self.rules.aor_domain) {
-                let user = match (missing.find(missing_of, &form), reading) {
+            let name = self.sets.member(member);
+            for (form, reading) in forms(name, of, domain, &self.rules.aor_domain) {
+                let user = match (missing.find(of, &form), reading) {
                     (Some(user), _) => missing.user(user),
                     (None, Some(_)) if ignores_domain && self.elsewhere.has(&form, member) => &form,
                     _ => continue,
                 };
-                let aor = match missing_of {
-                    b"" => user.to_vec(),
-                    domain => [user, b"@", domain].concat(),
-                };
                 return Some(OtherForm {
                     member,
                     reading: of_place.or(reading).unwrap_or(Reading::Case),
-                    aor,
+                    aor: match of {
+                        b"" => user.to_vec(),
+                        domain => [user, b"@", domain].concat(),
+                    },
                 });
             }
         }
         None
+    }
+}
+
+/// Where the users are whom a member may mean: among those of which domain, with which one behind an `@`, and what that
+/// says.
+fn places<'s>(
+    rules: &Rules,
+    sets: &'s Sets,
+    member: MemberId,
+) -> Vec<(&'s [u8], &'s [u8], Option<Reading>)> {
+    let domain = sets.domains.name(sets.domain_of(member));
+    let host = without_port(domain);
+    let port = Some(Reading::Port);
+    if rules.ignores_domain() {
+        let host = host.map(|host| (&b""[..], host, port));
+        return [(&b""[..], domain, None)].into_iter().chain(host).collect();
+    }
+    let behind = host.unwrap_or(domain);
+    let host = host.map(|host| (host, behind, port));
+    let of_no_set = (&b""[..], behind, Some(Reading::NoDomain));
+    let own = (!domain.is_empty()).then_some((domain, behind, None));
+    own.into_iter().chain(host).chain([of_no_set]).collect()
+}
+
+/// The users whom members who are not online may mean when they register later, unless a member stands for them.
+pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
+    let mut meant = Missing::new(rules.user_case);
+    let is_default = matches!(rules.aor_domain, AorDomain::Default(_));
+    for member in members {
+        let name = sets.member(*member);
+        for (of, domain, of_place) in places(rules, sets, *member) {
+            // Hardly any other is stale.
+            if of_place.is_none() && !is_default && is_user_alone(name) {
+                continue;
+            }
+            for (form, reading) in forms(name, of, domain, &rules.aor_domain) {
+                let counts = match of_place.or(reading) {
+                    Some(Reading::Longer | Reading::Port) => true,
+                    Some(Reading::Shorter) => is_default,
+                    // Those of no set are looked for in any case.
+                    Some(Reading::NoDomain) | Some(Reading::Case) | None => false,
+                };
+                if counts && !is_there(rules, sets, of, &form) {
+                    // No more than the members, but for a few forms.
+                    let _ = meant.add(of, &form);
+                }
+            }
+        }
+    }
+    meant
+}
+
+/// Whether a member stands for a user of a domain.
+fn is_there(rules: &Rules, sets: &Sets, domain: &[u8], user: &[u8]) -> bool {
+    let finds = |aors, group, user: &[u8]| {
+        let mut batch = sets.batch(aors);
+        batch.add(group, user).is_ok() && !sets.find(&batch)[0].is_nobody()
+    };
+    let has = |domain: &[u8], user| {
+        let domain = sets.domains.find(domain);
+        domain.is_some_and(|domain| finds(Aors::AsDumped, domain, user))
+    };
+    match rules.ignores_domain() {
+        true => {
+            finds(Aors::Whole, DomainId::NONE, user)
+                || aor::split(user).is_some_and(|(user, domain)| has(domain, user))
+        }
+        false => has(domain, user),
     }
 }
 
@@ -151,80 +189,6 @@ impl Elsewhere<'_> {
         let own = self.sets.domain_of(member);
         !domains.is_empty() && domains.binary_search(&own).is_err()
     }
-}
-
-/// The users whom a member of a domain's set may mean.
-fn forms(member: &[u8], domain: &[u8], aor_domain: &AorDomain) -> Vec<(Vec<u8>, Option<Reading>)> {
-    let mut forms = Vec::new();
-    for member in [Some(member.to_vec()), unescaped(member)]
-        .into_iter()
-        .flatten()
-    {
-        let name = without_scheme(&member);
-        let longer = (name.len() < member.len()).then_some(Reading::Longer);
-        forms.push((name.to_vec(), longer));
-        let user = match aor::split(name) {
-            // Only where AoRs hold their domain another one makes another user.
-            Some((_, of)) if *aor_domain == AorDomain::Own && !is_of(of, domain) => None,
-            Some((user, _)) => Some(user),
-            None => Some(name),
-        };
-        let parts = user.map(|user| [user, before(user, b';'), before(before(user, b';'), b':')]);
-        let shorter = parts.into_iter().flatten();
-        let shorter = shorter.filter(|part| part.len() < name.len());
-        forms.extend(shorter.map(|part| (part.to_vec(), Some(Reading::Longer))));
-        // With its domain a member is online already where domains are ignored, but for a scheme, a port or the case.
-        let shorter = match aor_domain {
-            AorDomain::Ignored => longer,
-            AorDomain::Own | AorDomain::Default(_) => Some(Reading::Shorter),
-        };
-        forms.push(([name, b"@", domain].concat(), shorter));
-        forms.push(([name, b"@"].concat(), Some(Reading::NoDomain)));
-    }
-    forms
-}
-
-/// Of a URI that may stand in angle brackets behind a name.
-fn without_scheme(member: &[u8]) -> &[u8] {
-    let member = member.trim_ascii();
-    let uri = member
-        .iter()
-        .position(|byte| *byte == b'<')
-        .map(|at| before(&member[at + 1..], b'>'));
-    let without = |name: &'_ [u8]| {
-        let colon = name.iter().position(|byte| *byte == b':')?;
-        let scheme = &name[..colon];
-        let is_known = |known: &&[u8]| scheme.eq_ignore_ascii_case(known);
-        [&b"sip"[..], b"sips", b"tel"]
-            .iter()
-            .any(is_known)
-            .then_some(colon + 1)
-    };
-    match uri.and_then(|uri| Some((uri, without(uri)?))) {
-        Some((uri, at)) => &uri[at..],
-        None => &member[without(member).unwrap_or(0)..],
-    }
-}
-
-/// Whether this stands for the domain behind an `@`: with a port or parameters, too.
-fn is_of(domain: &[u8], own: &[u8]) -> bool {
-    let domain = before(before(domain, b';'), b'?');
-    let is_own = |domain: &[u8]| domain.eq_ignore_ascii_case(own);
-    is_own(domain) || without_port(domain).is_some_and(is_own)
-}
-
-/// The part before a byte, or all of it.
-fn before(name: &[u8], byte: u8) -> &[u8] {
-    name.split(|other| *other == byte).next().unwrap_or(name)
-}
-
-/// `abc.voip.ca` of `abc.voip.ca:5060`; an IPv6 address stands in brackets.
-fn without_port(domain: &[u8]) -> Option<&[u8]> {
-    let colon = domain.iter().rposition(|byte| *byte == b':')?;
-    let (host, port) = (&domain[..colon], &domain[colon + 1..]);
-    let in_brackets = host.contains(&b':') && !host.ends_with(b"]");
-    let is_port = !port.is_empty() && port.iter().all(u8::is_ascii_digit);
-    (is_port && !in_brackets && !host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

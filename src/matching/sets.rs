@@ -9,6 +9,7 @@ use super::domains::Domains;
 use super::ids::{DomainId, Id, KeyId, MemberId};
 use super::index::{Found, Index};
 use super::members::{Among, Key, Members};
+use super::missing::Missing;
 use crate::failure::Failure;
 
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
@@ -17,8 +18,16 @@ pub struct Sets {
     /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
     pub others: usize,
     members: Members,
+    /// None is everyone.
+    sought: Option<Sought>,
     index: OnceLock<Index>,
     index_of_everyone: OnceLock<Index>,
+}
+
+/// Whom a search finds.
+struct Sought {
+    members: Vec<MemberId>,
+    users: Missing,
 }
 
 impl Sets {
@@ -27,6 +36,7 @@ impl Sets {
             domains: Domains::default(),
             others: 0,
             members: Members::new(user_case),
+            sought: None,
             index: OnceLock::new(),
             index_of_everyone: OnceLock::new(),
         }
@@ -44,9 +54,30 @@ impl Sets {
 
     pub fn add_member(&mut self, key: KeyId, member: &[u8]) -> Result<MemberId, Failure> {
         // They do not know this one.
+        self.drop_indexes();
+        self.members.add(key, member)
+    }
+
+    /// From now on a search finds these members only, and of the missing users those whom they may mean. It takes less
+    /// memory and time.
+    pub fn seek(&mut self, members: Vec<MemberId>, users: Missing) {
+        self.drop_indexes();
+        self.sought = Some(Sought { members, users });
+    }
+
+    /// Whether a user counts for whom no member stands.
+    pub fn seeks(&self, domain: &[u8], user: &[u8]) -> bool {
+        let seeks = |sought: &Sought| sought.users.find(domain, user).is_some();
+        self.sought.as_ref().is_none_or(seeks)
+    }
+
+    pub fn seeks_everyone(&self) -> bool {
+        self.sought.is_none()
+    }
+
+    fn drop_indexes(&mut self) {
         self.index.take();
         self.index_of_everyone.take();
-        self.members.add(key, member)
     }
 
     /// Adds a member, unless they are in `distinct`, which must hold every earlier member of this key.
@@ -113,7 +144,8 @@ impl Sets {
             Among::TheirDomain => &self.index,
             Among::Everyone => &self.index_of_everyone,
         };
-        index.get_or_init(|| Index::new(&self.members, among))
+        let sought = self.sought.as_ref().map(|sought| &sought.members[..]);
+        index.get_or_init(|| Index::new(&self.members, sought, among))
     }
 
     /// An empty batch of users to find.

@@ -148,6 +148,23 @@ proptest! {
     }
 
     #[test]
+    fn a_later_look_finds_whom_comparing_everyone_stale_with_everyone_finds(
+        scenario in scenario(),
+        registrars in vec(dump(8), 1..3),
+    ) {
+        let plan = plan(&scenario)?;
+        let later = Scenario { registrars, ..scenario.clone() };
+        let Ok(returned) = later.returned(&plan) else {
+            prop_assert!(later.is_unusable());
+            return Ok(());
+        };
+        let by_the_rule = later.returned_by_the_rule(&removed(&plan));
+        prop_assert!(returned.is_superset(&by_the_rule), "{:?} {:?}", returned, by_the_rule);
+        // One who is sought may be another member in another case, too.
+        prop_assert!(scenario.case_counts || returned == by_the_rule, "{:?} {:?}", returned, by_the_rule);
+    }
+
+    #[test]
     fn after_a_run_nobody_stale_is_left_and_nobody_online_was_removed(scenario in scenario(), add: bool) {
         let after = applied(&scenario, &plan(&scenario)?, add);
         let online = scenario.online();

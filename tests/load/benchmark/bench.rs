@@ -32,6 +32,9 @@ struct Cli {
         default_value = "100"
     )]
     domains: Vec<usize>,
+    /// Register the users in the order of their numbers: Redis then holds them as the floor reads them
+    #[arg(long)]
+    in_order: bool,
     /// How often each contender runs, of which the median counts [default: 7]; with --latency, the seconds of each state
     /// [default: 30]
     #[arg(long)]
@@ -51,7 +54,11 @@ fn main() {
     let mut cli = Cli::parse();
     cli.users.sort_unstable();
     let dir = lab::temp_dir();
-    let boards: Vec<_> = cli.domains.into_iter().map(Board::new).collect();
+    let boards: Vec<_> = cli
+        .domains
+        .into_iter()
+        .map(|domains| Board::new(domains, cli.in_order))
+        .collect();
     let contenders = race::contenders(&boards, &cli.only, dir.path());
     let measure = |users| match cli.latency {
         false => race::race(&contenders, users, cli.rounds.unwrap_or(7), dir.path()),

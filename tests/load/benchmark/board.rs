@@ -11,10 +11,11 @@ pub fn domain(number: usize) -> String {
 pub struct Board {
     pub lab: Lab,
     pub domains: usize,
+    in_order: bool,
 }
 
 impl Board {
-    pub fn new(domains: usize) -> Self {
+    pub fn new(domains: usize, in_order: bool) -> Self {
         let lab = Lab::with(KamailioOptions {
             big_queues: true,
             private_memory_mb: 256,
@@ -23,15 +24,21 @@ impl Board {
             timer_interval: 60,
             ..KamailioOptions::default()
         });
-        Self { lab, domains }
+        Self {
+            lab,
+            domains,
+            in_order,
+        }
     }
 
     /// kamailio.cfg puts them into Redis.
     pub fn register(&self, users: Range<usize>) {
         let mut users: Vec<_> = users.collect();
-        // As phones do, in no order: else Redis would hold the sets side by side in the order in which the floor reads them.
-        let shuffle = BuildHasherDefault::<DefaultHasher>::new();
-        users.sort_by_cached_key(|user| shuffle.hash_one(user));
+        if !self.in_order {
+            // As phones do: else Redis would hold the sets side by side in the order in which the floor reads them.
+            let shuffle = BuildHasherDefault::<DefaultHasher>::new();
+            users.sort_by_cached_key(|user| shuffle.hash_one(user));
+        }
         let aors = users.into_iter().map(|user| self.aor(user));
         self.lab.kamailio.phone().register_many(aors);
     }

@@ -36,7 +36,7 @@ impl Contender<'_> {
 }
 
 fn on<'a>(board: &'a Board, dir: &Path) -> Vec<Contender<'a>> {
-    let Board { lab, domains } = board;
+    let Board { lab, domains, .. } = board;
     let (rpc, redis, port) = (
         lab.kamailio.rpc_url(),
         lab.redis.url(),

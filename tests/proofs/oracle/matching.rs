@@ -5,8 +5,8 @@ use std::thread;
 
 use kamonline::failure::Failure;
 use kamonline::matching::{
-    AorDomain, DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, Plan, Rules,
-    Scope, Sets, UserCase,
+    AorDomain, DumpItem, DumpMatcher, DumpVisitor, Entry, ExcludedUsers, Matches, MemberId, Plan,
+    Readings, Rules, Scope, Sets, UserCase,
 };
 
 use super::Item;
@@ -77,21 +77,25 @@ impl Scenario {
         scenario
     }
 
-    /// kamonline's own, from the same Redis and Kamailio.
-    pub fn plan(&self) -> Result<Plan, Failure> {
+    fn rules(&self) -> Result<Rules, Failure> {
         let escaped = self.excluded.iter().map(|name| regex::escape(name));
         let user_case = match self.case_counts {
             true => UserCase::Counts,
             false => UserCase::Ignored,
         };
-        let rules = Rules {
+        Ok(Rules {
             user_case,
             prefix: PREFIX.to_vec(),
             scope: Scope::new(&[], &escaped.collect::<Vec<_>>())?,
             excluded: ExcludedUsers::new(&self.patterns(), user_case)?,
             aor_domain: self.aor_domain.clone(),
             tables: self.tables.clone(),
-        };
+        })
+    }
+
+    /// kamonline's own, from the same Redis and Kamailio.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let rules = self.rules()?;
         let mut sets = Sets::new(rules.user_case);
         for (key, members) in self.redis_in_scope() {
             let number = sets.add_key(key.clone(), &key[PREFIX.len()..])?;
@@ -99,10 +103,73 @@ impl Scenario {
                 sets.add_member(number, member)?;
             }
         }
-        let mut united = Matches::nobody(&sets);
+        let united = self.look(&rules, &sets)?;
+        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
+        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
+        let of_no_set = of_no_set.filter(|aor| match &self.aor_domain {
+            AorDomain::Own => true,
+            AorDomain::Default(_) => false,
+            AorDomain::Ignored => is_of_no_set(aor) && !self.stands(&(vec![], aor.to_vec())),
+        });
+        assert_eq!(united.unusable, of_no_set.count());
+        Ok(Plan::new(&rules, sets, united))
+    }
+
+    /// Whom of those to be removed a later look at these registrars finds.
+    pub fn returned(&self, plan: &Plan) -> Result<Pairs, Failure> {
+        let rules = self.rules()?;
+        let matches = self.look(&rules, &plan.sets)?;
+        let mut readings = Readings::new(&rules, &plan.sets, &matches);
+        let mut stale = plan.stale();
+        stale.retain(|member| readings.is_online(*member));
+        Ok(pairs(plan, &stale))
+    }
+
+    /// The same by the rule: they are registered as they stand, or under another reading but that of the case, for which
+    /// no member stood when the sets were read.
+    pub fn returned_by_the_rule(&self, stale: &Pairs) -> Pairs {
+        let registered = self.registered();
+        let is_own = |user: &(Bytes, Bytes), meant: &Pairs| {
+            let is_it =
+                |(domain, name): &(Bytes, Bytes)| *domain == user.0 && self.same(name, &user.1);
+            let stands = match &self.aor_domain {
+                AorDomain::Own if user.0.is_empty() => false,
+                AorDomain::Ignored if is_of_no_set(&user.1) => {
+                    stale.iter().any(|(key, member)| self.is(key, member, user))
+                }
+                _ => self.stands(user),
+            };
+            meant.iter().any(is_it) && !stands
+        };
+        let is_elsewhere = |key: &Bytes, name: &Bytes| {
+            let stands = |(of, member): &&(Bytes, Bytes)| {
+                self.stands_for(member, name) && self.is_online(of, member)
+            };
+            let mut standing = stale
+                .iter()
+                .filter(stands)
+                .map(|(of, _)| lower(of))
+                .peekable();
+            standing.peek().is_some() && standing.all(|of| of != lower(key))
+        };
+        let returns = |(key, member): &&(Bytes, Bytes)| {
+            let meant = self.meant(key, member, Look::Later);
+            let of = key[PREFIX.len()..].to_ascii_lowercase();
+            self.is_online(key, member)
+                || registered.iter().any(|user| is_own(user, &meant))
+                || self.aor_domain == AorDomain::Ignored
+                    && longer_forms(&of, member)
+                        .iter()
+                        .any(|name| is_elsewhere(key, name))
+        };
+        stale.iter().filter(returns).cloned().collect()
+    }
+
+    fn look(&self, rules: &Rules, sets: &Sets) -> Result<Matches, Failure> {
+        let mut united = Matches::nobody(sets);
         thread::scope(|threads| {
             for items in &self.registrars {
-                let mut matcher = DumpMatcher::begin(&rules, &sets, threads);
+                let mut matcher = DumpMatcher::begin(rules, sets, threads);
                 for item in items {
                     matcher.visit(match item {
                         Item::Table(name) => DumpItem::Table(name),
@@ -113,15 +180,7 @@ impl Scenario {
             }
             Ok::<_, Failure>(())
         })?;
-        let aors = self.registrars.iter().flat_map(|items| self.aors(items));
-        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
-        let of_no_set = of_no_set.filter(|aor| match &self.aor_domain {
-            AorDomain::Own => true,
-            AorDomain::Default(_) => false,
-            AorDomain::Ignored => is_of_no_set(aor) && !self.stands(&(vec![], aor.to_vec())),
-        });
-        assert_eq!(united.unusable, of_no_set.count());
-        Ok(Plan::new(&rules, sets, united))
+        Ok(united)
     }
 
     pub fn in_scope(&self, domain: &[u8]) -> bool {
@@ -250,28 +309,43 @@ impl Scenario {
     }
 
     /// The users whom a member of a key may mean who is not online as they stand, each with the domain that they are of.
-    fn meant(&self, key: &[u8], member: &[u8]) -> Pairs {
+    fn meant(&self, key: &[u8], member: &[u8], look: Look) -> Pairs {
         let of = key[PREFIX.len()..].to_ascii_lowercase();
         let host = without_port(&of);
         let ignores = self.aor_domain == AorDomain::Ignored;
         let mut meant = Pairs::new();
         for name in [member.to_vec(), unescaped(member)] {
-            let uri = uri(&name.to_ascii_lowercase());
+            let uri = match look {
+                Look::First => uri(&name.to_ascii_lowercase()),
+                Look::Later => uri(&name),
+            };
             let mut users = parts_of_user(&uri, |of| {
                 self.aor_domain != AorDomain::Own || without_port(of) == host
             });
-            users.extend([uri.clone(), [&uri[..], b"@"].concat()]);
-            users.push([&uri[..], b"@", &host].concat());
-            if ignores {
-                users.push([&uri[..], b"@", &of].concat());
-            }
+            users.push(uri.clone());
+            let with = |domain: &[u8]| [&uri[..], b"@", domain].concat();
+            let mut add = |domain: &Bytes, user: Bytes| meant.insert((domain.clone(), user));
+            let of_no_set = vec![];
             for user in users {
-                let domains = if ignores {
-                    vec![vec![]]
-                } else {
-                    vec![of.clone(), host.clone(), vec![]]
-                };
-                meant.extend(domains.into_iter().map(|domain| (domain, user.clone())));
+                add(&of_no_set, user.clone());
+                if !ignores {
+                    add(&of, user.clone());
+                    add(&host, user);
+                }
+            }
+            add(&of_no_set, with(b""));
+            add(&of_no_set, with(&host));
+            if ignores {
+                add(&of_no_set, with(&of));
+                continue;
+            }
+            // Of a later look, only where such users are.
+            let is_default = matches!(self.aor_domain, AorDomain::Default(_));
+            if look == Look::First || is_default {
+                add(&of, with(&host));
+            }
+            if look == Look::First || is_default || of != host {
+                add(&host, with(&host));
             }
         }
         meant
@@ -288,7 +362,7 @@ impl Scenario {
 
     /// Whether a member who is not online means a registered user for whom no member stands, or none of its own domain.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
-        let meant = self.meant(key, member);
+        let meant = self.meant(key, member, Look::First);
         let is_meant = |(domain, user): &(Bytes, Bytes)| {
             let is_of_no_set = domain.is_empty() && self.aor_domain == AorDomain::Own;
             meant.contains(&(domain.clone(), user.to_ascii_lowercase()))
@@ -423,11 +497,15 @@ impl Scenario {
 
 /// Key and member of everyone whom a plan removes.
 pub fn removed(plan: &Plan) -> Pairs {
-    let pair = |member| {
-        let (key, member) = (plan.sets.key_name(member), plan.sets.member(member));
+    pairs(plan, &plan.stale())
+}
+
+fn pairs(plan: &Plan, members: &[MemberId]) -> Pairs {
+    let pair = |member: &MemberId| {
+        let (key, member) = (plan.sets.key_name(*member), plan.sets.member(*member));
         (key.to_vec(), member.to_vec())
     };
-    plan.stale().into_iter().map(pair).collect()
+    members.iter().map(pair).collect()
 }
 
 /// Key and user of everyone whom a plan adds.
@@ -452,6 +530,12 @@ fn split(aor: &[u8]) -> Option<(Bytes, Bytes)> {
     let mut parts = aor.rsplitn(2, |byte| *byte == b'@');
     let domain = parts.next()?.to_ascii_lowercase();
     Some((domain, parts.next()?.to_vec()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Later,
 }
 
 /// Whether an AoR has no user, or no domain behind its `@`.
