@@ -216,10 +216,15 @@ fn several_behind_one_address(findings: &Findings) -> Option<Objection> {
     })
 }
 
-/// Names every flag at once that the plan would need.
+/// Names every flag at once that the plan would need, unless the first objection has none: those come first.
 fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
     let objections: Vec<_> = objections.iter().flatten().collect();
-    let Some(Objection { message, hint, .. }) = objections.first() else {
+    let Some(Objection {
+        message,
+        hint,
+        flag,
+    }) = objections.first()
+    else {
         return Ok(());
     };
     let flags: Vec<_> = objections
@@ -227,9 +232,9 @@ fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
         .filter_map(|one| one.flag.clone())
         .collect();
     let refusal = Failure::refused(message);
-    Err(match flags.is_empty() {
-        true => refusal.hint(hint),
-        false => refusal.hint(format!("{hint}: {}", flags.join(" "))),
+    Err(match flag {
+        None => refusal.hint(hint),
+        Some(_) => refusal.hint(format!("{hint}: {}", flags.join(" "))),
     })
 }
 
@@ -386,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_every_flag_that_lets_the_plan_through() {
-        let hint = |aors, stale, time| {
+        let hint = |aors, stale, time: Option<u64>| {
             let totals = Totals {
                 stale,
                 members: stale,
@@ -399,7 +404,7 @@ mod tests {
                 totals,
                 uptimes: vec![UpWhenAsked {
                     registrar: "",
-                    time: Some(Duration::from_secs(time)),
+                    time: time.map(Duration::from_secs),
                     is_empty: false,
                 }],
                 ..Findings::default()
@@ -407,9 +412,14 @@ mod tests {
             let refusal = guard(MaxRemoval::Percent(50)).check(&findings).unwrap_err();
             refusal.hint.unwrap()
         };
-        assert!(hint(0, 20, 500).ends_with("indeed: --allow-empty --max-removal 20"));
-        assert!(hint(0, 5, 500).ends_with("indeed: --allow-empty"));
-        assert!(hint(3, 20, 500).ends_with("never added: --allow-empty --max-removal 20"));
-        assert!(hint(0, 20, 1).ends_with(": --min-uptime 0s --allow-empty --max-removal 20"));
+        assert!(hint(0, 20, Some(500)).ends_with("indeed: --allow-empty --max-removal 20"));
+        assert!(hint(0, 5, Some(500)).ends_with("indeed: --allow-empty"));
+        assert!(hint(3, 20, Some(500)).ends_with("never added: --allow-empty --max-removal 20"));
+        assert!(hint(0, 20, Some(1)).ends_with(": --min-uptime 0s --allow-empty --max-removal 20"));
+        let no_flag_helps = hint(0, 20, None);
+        assert!(
+            no_flag_helps.ends_with("restart Kamailio"),
+            "{no_flag_helps}"
+        );
     }
 }

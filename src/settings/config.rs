@@ -32,7 +32,12 @@ impl Cli {
             return Err(Failure::usage(
                 "--keep-stale is given, so nobody would be removed or added",
             )
-            .hint("add --add-missing, or look with --dry-run"));
+            .hint(match cli.ignore_domain {
+                true => {
+                    "leave it out, or look with --dry-run: with --ignore-domain nobody can be added"
+                }
+                false => "add --add-missing, or look with --dry-run",
+            }));
         }
         if cli.replicated && cli.kamailio.len() < 2 {
             return Err(

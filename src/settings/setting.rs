@@ -128,8 +128,17 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// As JavaScript, Python and Go's templates (Helm) write that there is no value.
-const NOTHING: [&str; 5] = ["null", "undefined", "None", "<nil>", "<no value>"];
+/// As YAML, JavaScript, Python and Go's templates (Helm) write that there is no value.
+const NOTHING: [&str; 8] = [
+    "null",
+    "NULL",
+    "~",
+    "undefined",
+    "None",
+    "nil",
+    "<nil>",
+    "<no value>",
+];
 
 /// What other programs make of a value: it would be taken for what it is not, and a pattern would match nobody.
 fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
@@ -141,10 +150,23 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
         ))
         .hint("give it a value, or remove it"));
     }
-    if is_quoted(text) {
-        return Err(Failure::usage(format!("{name} is in quotes")).hint(
+    let quoted = match is_quoted(text) {
+        true => Some("is in quotes"),
+        false if has_quote_at_an_end(text) => Some("has a quote at one end"),
+        false => None,
+    };
+    if let Some(quoted) = quoted {
+        return Err(Failure::usage(format!("{name} {quoted}")).hint(
             "leave them out: sh takes quotes off, Docker and Kubernetes keep them. In a \
              pattern, write a quote that is meant as \\x27 or \\x22",
+        ));
+    }
+    if is_variable(text) {
+        return Err(Failure::usage(format!(
+            "{name} is the name of a variable, which nobody replaced"
+        ))
+        .hint(
+            "write its value: neither kamonline nor a file of Docker, systemd or cron knows it",
         ));
     }
     let inside = text
@@ -162,11 +184,37 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
+const QUOTES: [(char, char); 6] = [
+    ('\'', '\''),
+    ('"', '"'),
+    ('`', '`'),
+    ('“', '”'),
+    ('‘', '’'),
+    ('«', '»'),
+];
+
 fn is_quoted(text: &str) -> bool {
-    const QUOTES: [(char, char); 5] =
-        [('\'', '\''), ('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’')];
     let mut quotes = QUOTES.iter();
     text.len() > 1 && quotes.any(|(from, to)| text.starts_with(*from) && text.ends_with(*to))
+}
+
+fn has_quote_at_an_end(text: &str) -> bool {
+    QUOTES
+        .iter()
+        .any(|(from, to)| text.starts_with(*from) || text.ends_with(*to))
+}
+
+/// `$TRUNKS` or `${TRUNKS}`
+fn is_variable(text: &str) -> bool {
+    let name = text.strip_prefix('$').map(|name| {
+        let inside = name
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        inside.unwrap_or(name)
+    });
+    name.is_some_and(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
 }
 
 /// Control characters, and what a text that was copied from a page or a chat may hold: soft hyphens, zero-width

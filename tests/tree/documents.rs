@@ -132,7 +132,7 @@ fn command(line: &str) -> Option<String> {
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
-    for letter in command.chars() {
+    for letter in command.replace("$domain", "voip.ca").chars() {
         match letter {
             '\'' | '"' => quoted = !quoted,
             ' ' if !quoted => words.push(String::new()),

@@ -301,8 +301,19 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
             format!("`{value}`"),
             format!("“{value}”"),
             format!("‘{value}’"),
+            format!("«{value}»"),
         ] {
             refused(&quoted, "is in quotes");
+        }
+        for quoted in [
+            format!("'{value}"),
+            format!("{value}\""),
+            format!("“{value}"),
+        ] {
+            refused(&quoted, "has a quote at one end");
+        }
+        for name in ["$TRUNKS", "${TRUNKS_1}"] {
+            refused(name, "is the name of a variable, which nobody replaced");
         }
         for list in [
             "['777']",
@@ -347,11 +358,20 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
         if is_list(&option) {
             for elements in ["a,'b'", "\"a\",b", "'a','b'", "a, 'b' ,"] {
                 let wrong = read(&[], &[(&name, elements)]).unwrap_err();
-                assert!(wrong.contains("is in quotes"), "{elements}: {wrong}");
+                assert!(wrong.contains("leave them out"), "{elements}: {wrong}");
             }
         }
     }
-    for right in ["o'brien", "'|\"", "[0-9]", "[ab]c", "['\"]", "\\x27a\\x27"] {
+    for right in [
+        "o'brien",
+        "a'|\"b",
+        "trunk$",
+        "$a|b",
+        "[0-9]",
+        "[ab]c",
+        "['\"]",
+        "\\x27a\\x27",
+    ] {
         read(&[], &[("KAMONLINE_EXCLUDE_USER", right)]).unwrap();
     }
 }
