@@ -122,17 +122,21 @@ pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
     let is_default = matches!(rules.aor_domain, AorDomain::Default(_));
     for member in members {
         let name = sets.member(*member);
+        let domain = sets.domains.name(sets.domain_of(*member));
+        // Hardly any other is stale.
+        if !is_default && is_user_alone(name) && without_port(domain).is_none() {
+            continue;
+        }
         for (of, domain, of_place) in places(rules, sets, *member) {
-            // Hardly any other is stale.
-            if of_place.is_none() && !is_default && is_user_alone(name) {
+            // Users of no set are looked for in any case.
+            if of_place == Some(Reading::NoDomain) {
                 continue;
             }
             for (form, reading) in forms(name, of, domain, &rules.aor_domain) {
                 let counts = match of_place.or(reading) {
                     Some(Reading::Longer | Reading::Port) => true,
                     Some(Reading::Shorter) => is_default,
-                    // Those of no set are looked for in any case.
-                    Some(Reading::NoDomain) | Some(Reading::Case) | None => false,
+                    Some(Reading::NoDomain | Reading::Case) | None => false,
                 };
                 if counts && !is_there(rules, sets, of, &form) {
                     // No more than the members, but for a few forms.

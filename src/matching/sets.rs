@@ -67,8 +67,10 @@ impl Sets {
 
     /// Whether a user counts for whom no member stands.
     pub fn seeks(&self, domain: &[u8], user: &[u8]) -> bool {
-        let seeks = |sought: &Sought| sought.users.find(domain, user).is_some();
-        self.sought.as_ref().is_none_or(seeks)
+        self.sought.as_ref().is_none_or(|sought| {
+            // Mostly there is none.
+            sought.users.count() > 0 && sought.users.find(domain, user).is_some()
+        })
     }
 
     pub fn seeks_everyone(&self) -> bool {
