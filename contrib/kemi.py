@@ -4,7 +4,8 @@
 #   online()            after each KSR.registrar.save() and KSR.registrar.unregister()
 #   online_expired()    in registrar's event_callback, if your kamailio.cfg sets one
 #   online_rpc()        first in xhttp's event_callback, if it sets one; when it returns True, the request is answered
-# Without an event_callback the event routes of kamonline.cfg do the two. Lua, JavaScript ..: the same functions of KSR.
+# Without an event_callback the event routes of kamonline.cfg do the two. They read #!define: what you set below, define in
+# kamailio.cfg, too, as the head of kamonline.cfg says. Lua, JavaScript ..: the same functions of KSR.
 
 import KSR
 
@@ -19,7 +20,8 @@ def online():
     try:
         user = KSR.pv.gete("$(tu{uri.user}{s.unescape.user}{s.tolower})")
         domain = ONLINE_DOMAIN or KSR.pv.gete("$(tu{uri.host}{s.tolower})")
-        aor = KSR.pv.gete("$tu")
+        # Asked with the phone's own domain, registered_uri() says no when that is too long for the registrar.
+        aor = "sip:" + KSR.pv.gete("$(tu{uri.user})") + "@" + ONLINE_DOMAIN if ONLINE_DOMAIN else KSR.pv.gete("$tu")
     except UnicodeDecodeError:
         return  # Python cannot hold this user: kamonline adds and removes them.
     if not user or not domain:
@@ -42,8 +44,10 @@ def online_expired():
         return
     escaped = "".join("%%%02x" % ord(char) if char in "%@:[]" else char for char in user)
     aor = "sip:" + escaped + "@" + domain
+    # With use_domain 0 the AoR 100@abc.voip.ca is a user with an @, and the contacts found are those of another user, 100.
     # The contact is still there: 1 says it is the last.
     if (KSR.registrar.reg_fetch_contacts(ONLINE_TABLE, aor, "online_left") > 0
+            and KSR.pv.gete("$ulc(online_left=>aor)") == KSR.pv.gete("$ulc(exp=>aor)")
             and KSR.pv.gete("$ulc(online_left=>count)") == 1):
         online_store("SREM", domain, user)
 

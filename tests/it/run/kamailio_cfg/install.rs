@@ -44,11 +44,30 @@ fn the_patches_make_kamailio_answer_for_the_domains() {
     }
 }
 
+/// The comments at the top of the fragment.
+fn head() -> String {
+    let fragment = one_domain().fragment;
+    fragment.split("\n#!trydef").next().unwrap().into()
+}
+
+#[test]
+fn the_settings_at_the_head_can_be_copied_as_they_stand() {
+    let head = head();
+    let settings: Vec<_> = head
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .filter(|line| line.starts_with("#!define ONLINE_"))
+        .collect();
+    assert_eq!(settings.len(), 7, "{settings:?}");
+    for setting in settings {
+        KamailioCfg::many_domains().ahead(setting).is_accepted();
+    }
+}
+
 /// One mistake for each message at the head, and what the head says to do.
 #[test]
 fn what_kamailio_says_is_told_at_the_head() {
-    let fragment = one_domain().fragment;
-    let head = fragment.split("\n#!trydef").next().unwrap();
+    let head = head();
     let messages: Vec<_> = head
         .split("# What Kamailio says, and what to do:\n")
         .nth(1)
@@ -66,6 +85,7 @@ fn what_kamailio_says_is_told_at_the_head() {
             .ahead("#!ifdef WITH_DEBUG")
             .replace("\nrequest_route {", "\n#!endif\nrequest_route {")
             .ends(),
+        defining("ONLINE_DOMAIN \"voip.ca\" # ours").is_refused(),
         quoted_aor(),
         one_domain()
             .last("event_route[usrloc:contact-expired] {\n\texit;\n}")
@@ -77,10 +97,27 @@ fn what_kamailio_says_is_told_at_the_head() {
     }
 }
 
+#[test]
+fn a_value_without_its_quotes_or_with_a_comment_is_a_syntax_error_in_kamonline_cfg() {
+    for setting in [
+        "ONLINE_DOMAIN \"voip.ca\" # ours",
+        "ONLINE_DOMAIN voip.ca",
+        "ONLINE_TABLE location",
+        "ONLINE_RPC_ROOT rpc",
+    ] {
+        let says = defining(setting).is_refused();
+        let is_told =
+            |line: &str| line.contains("kamonline.cfg") && line.contains(": syntax error");
+        assert!(says.lines().any(is_told), "{setting}: {says}");
+    }
+}
+
+fn defining(setting: &str) -> KamailioCfg {
+    KamailioCfg::many_domains().ahead(&format!("#!define {setting}"))
+}
+
 fn quoted_aor() -> String {
-    let site = one_domain()
-        .ahead("#!define ONLINE_AOR \"sip:$fU@$fd\"")
-        .start();
+    let site = defining("ONLINE_AOR \"$avp(aor)\"").start();
     site.register("100@voip.ca");
     site.log_of_errors()
 }

@@ -22,7 +22,8 @@ class Routing:
             KSR.sl.send_reply(200, "OK")
         elif KSR.pv.get("$hdr(X-Table)") == "others":
             KSR.registrar.save("others", 0)
-        elif KSR.registrar.save("location", 0) > 0:
+        else:
+            KSR.registrar.save("location", 0)
             online()
         return 1
 
@@ -72,6 +73,40 @@ fn with_event_callbacks() {
 fn with_event_callbacks_and_one_domain() {
     let recipe = RECIPE.replace("ONLINE_DOMAIN = \"\"", "ONLINE_DOMAIN = \"voip.ca\"");
     in_python(one_domain(), CALLBACKS, &recipe).lives();
+}
+
+#[test]
+fn without_an_event_callback_and_one_domain() {
+    let recipe = RECIPE.replace("ONLINE_DOMAIN = \"\"", "ONLINE_DOMAIN = \"voip.ca\"");
+    in_python(one_domain(), "", &recipe).lives();
+}
+
+/// A refused REGISTER, and with use_domain 0 the end of a user who looks like one of another domain.
+#[test]
+fn nobody_else_is_taken_off() {
+    let one_domain_recipe = RECIPE.replace("ONLINE_DOMAIN = \"\"", "ONLINE_DOMAIN = \"voip.ca\"");
+    let without_domain =
+        one_domain().with(|cfg| cfg.replace("#!define ONLINE_DOMAIN \"voip.ca\"\n", ""));
+    for (shape, recipe) in [
+        (many_domains(), RECIPE),
+        (one_domain(), &one_domain_recipe),
+        (without_domain, RECIPE),
+    ] {
+        let site = in_python(shape, CALLBACKS, recipe).cfg.start();
+        let phone = site.kamailio.phone();
+        for user in ["0", "%3cnull%3e", "100"] {
+            phone.register(&format!("{user}@voip.ca"));
+        }
+        let too_long = format!("100@{}", "a".repeat(249));
+        for aor in ["b%C3%A4r@voip.ca", "%00@voip.ca", "100%@voip.ca", &too_long] {
+            assert_ne!(phone.try_register(aor), 200, "{aor}");
+        }
+        phone.register_for("100%40voip.ca@abc.voip.ca", 1);
+        until("it expires", || site.contacts() == 3);
+        let left = site.redis.members("ONLINE:voip.ca");
+        assert_eq!(left, ["0", "100", "<null>"]);
+        site.log_of_errors();
+    }
 }
 
 /// Nobody, a number without a domain, a user whom Python cannot hold: the script goes on.

@@ -112,28 +112,85 @@ fn whatever_its_name_a_phone_that_dies_leaves_the_board() {
     for byte in b' '..0x7f {
         phone.register_for(&format!("%{byte:02x}u%{byte:02x}@voip.ca"), 3);
     }
-    for user in ["ünï", "ctl\u{1}x", "a;b=c", "%25%2540", "%24fd"] {
+    for user in [
+        "ünï",
+        "ctl\u{1}x",
+        "a;b=c",
+        "%25%2540",
+        "%24fd",
+        "%3cnull%3e",
+        "0",
+        "00",
+    ] {
         phone.register_for(&format!("{user}@voip.ca"), 3);
     }
     register_over_tcp(&site.kamailio, "sip:voip.ca", 3600);
-    assert_eq!(site.redis.members("ONLINE:voip.ca").len(), 100 - 26);
+    assert_eq!(site.redis.members("ONLINE:voip.ca").len(), 103 - 26);
     until("all but nobody have died", || site.contacts() == 1);
     assert_eq!(site.redis.members("ONLINE:voip.ca"), [""; 0]);
 }
 
-/// Whoever dies there keeps a set's only name for them: their domain.
+/// A refused REGISTER names nobody, whatever Kamailio makes of a user or a domain that it cannot read.
+#[test]
+fn who_is_refused_takes_nobody_off() {
+    let users = ["%3cnull%3e", "0", "00", "100"];
+    let too_long = "a".repeat(249);
+    for cfg in [KamailioCfg::many_domains(), KamailioCfg::one_domain()] {
+        let site = cfg.start();
+        let phone = site.kamailio.phone();
+        let board = || site.redis.members("ONLINE:voip.ca");
+        for user in users {
+            phone.register(&format!("{user}@voip.ca"));
+        }
+        let online = ["0", "00", "100", "<null>"];
+        assert_eq!(board(), online);
+        for user in ["b%C3%A4r", "%00", "%zz", "%", "100%", "100%0a"] {
+            assert_ne!(
+                phone.try_register(&format!("{user}@voip.ca")),
+                200,
+                "{user}"
+            );
+            assert_eq!(board(), online, "{user}");
+        }
+        // Kamailio 5.4 takes it for nobody.
+        phone.try_register("@voip.ca");
+        for domain in ["", &too_long] {
+            assert_ne!(
+                phone.try_register(&format!("100@{domain}")),
+                200,
+                "{domain}"
+            );
+            assert_eq!(board(), online, "{domain}");
+        }
+        for user in users {
+            phone.unregister(&format!("{user}@voip.ca"));
+        }
+        assert_eq!(site.redis.keys(), [""; 0]);
+        site.log_of_errors();
+    }
+}
+
+/// Whoever dies there keeps a set's only name for them: their domain. 101@voip.ca is a user of abc.voip.ca, too.
 #[test]
 fn with_use_domain_0_and_users_of_several_domains_the_dead_are_left_to_kamonline() {
-    let site = KamailioCfg::one_domain()
-        .replace("#!define ONLINE_DOMAIN \"voip.ca\"\n", "")
+    let site = KamailioCfg::many_domains()
+        .replace(
+            "#!else\n#!define MULTIDOMAIN 1",
+            "#!else\n#!define MULTIDOMAIN 0",
+        )
         .start();
-    for aor in ["100@voip.ca", "200@abc.voip.ca"] {
+    for aor in [
+        "100@voip.ca",
+        "200@abc.voip.ca",
+        "101%40voip.ca@abc.voip.ca",
+    ] {
         site.register_for(aor, 2);
     }
     site.register("101@voip.ca");
-    until("100 and 200 die", || site.contacts() == 1);
+    until("all but 101 die", || site.contacts() == 1);
     assert_eq!(site.redis.members("ONLINE:voip.ca"), ["100", "101"]);
-    assert_eq!(site.redis.members("ONLINE:abc.voip.ca"), ["200"]);
+    let left = site.redis.members("ONLINE:abc.voip.ca");
+    assert_eq!(left, ["101@voip.ca", "200"]);
     site.unregister("101@voip.ca");
     assert_eq!(site.redis.members("ONLINE:voip.ca"), ["100"]);
 }

@@ -129,7 +129,8 @@ impl KamailioCfg {
         says
     }
 
-    fn is_accepted(&self) {
+    /// `kamailio -c` is content.
+    pub fn is_accepted(&self) {
         let (success, says) = self.run(&["-c"]);
         assert!(success, "{says}");
     }
