@@ -58,9 +58,8 @@ pub fn forms(
 
 /// Whether a member holds nothing that a URI has besides its user.
 pub fn is_user_alone(member: &[u8]) -> bool {
-    !member
-        .iter()
-        .any(|byte| b"@:;<%".contains(byte) || byte.is_ascii_whitespace())
+    let is_more = |byte: &u8| matches!(byte, b'@' | b':' | b';' | b'<' | b'%') || *byte <= b' ';
+    !member.iter().any(is_more)
 }
 
 /// Of a URI that may stand in angle brackets behind a name.

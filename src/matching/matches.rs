@@ -61,7 +61,8 @@ impl Matches {
                 matches.mark_whole(sets, &batch, &mut done)?;
                 continue;
             }
-            for user in matches.mark(sets, &batch, &mut done) {
+            let alone = matches.mark(sets, &batch, &mut done);
+            for user in alone.into_iter().filter(|_| sets.seeks_users()) {
                 let domain = sets.domains.name(batch.users.group(user));
                 matches.add_missing(sets, domain, batch.users.get(user))?;
             }

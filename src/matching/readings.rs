@@ -124,7 +124,7 @@ pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
         let name = sets.member(*member);
         let domain = sets.domains.name(sets.domain_of(*member));
         // Hardly any other is stale.
-        if !is_default && is_user_alone(name) && without_port(domain).is_none() {
+        if !is_default && is_user_alone(name) && memchr::memchr(b':', domain).is_none() {
             continue;
         }
         for (of, domain, of_place) in places(rules, sets, *member) {

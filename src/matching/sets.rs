@@ -65,12 +65,16 @@ impl Sets {
         self.sought = Some(Sought { members, users });
     }
 
-    /// Whether a user counts for whom no member stands.
+    /// Whether any user counts for whom no member stands.
+    pub fn seeks_users(&self) -> bool {
+        let some = |sought: &Sought| sought.users.count() > 0;
+        self.sought.as_ref().is_none_or(some)
+    }
+
+    /// Whether this one does.
     pub fn seeks(&self, domain: &[u8], user: &[u8]) -> bool {
-        self.sought.as_ref().is_none_or(|sought| {
-            // Mostly there is none.
-            sought.users.count() > 0 && sought.users.find(domain, user).is_some()
-        })
+        let seeks = |sought: &Sought| sought.users.find(domain, user).is_some();
+        self.seeks_users() && self.sought.as_ref().is_none_or(seeks)
     }
 
     pub fn seeks_everyone(&self) -> bool {
