@@ -62,7 +62,8 @@ fn what_kamonline_refuses_is_no_other_database_or_user_here() {
         if name != "KAMONLINE_REDIS" {
             settings.push(format!("KAMONLINE_REDIS={}", redis.url()));
         }
-        browser.open(&Board::with(&settings).url);
+        let board = Board::with(&settings);
+        browser.open(&board.url);
         until(value, || browser.text("[role=alert]").contains(words));
         assert_eq!(browser.texts("li"), [""; 0], "{value}");
     };
