@@ -18,26 +18,28 @@ const STALE = 30;
 
 function setting(string $name, string $default = ''): string
 {
-    return getenv("KAMONLINE_$name") ?: $default;
+    return match ($value = getenv("KAMONLINE_$name")) {
+        false => $default,
+        '' => throw new Exception("KAMONLINE_$name is set and empty"),
+        default => $value,
+    };
 }
 
 function connected(): Redis
 {
-    $url = parse_url(setting('REDIS', 'redis://127.0.0.1:6379/0'));
-    $scheme = ['redis' => 'tcp', 'rediss' => 'tls'][$url['scheme'] ?? '']
-        ?? throw new Exception('KAMONLINE_REDIS must begin with redis:// or rediss://');
-    $host = "$scheme://" . trim($url['host'], '[]');
-    $trusted = array_filter(['cafile' => setting('REDIS_CA')]);
+    $form = '~^redis(s?)://(?:([^:/?#]*):([^/?#]+)@)?([^][:@/?#]+|\[[0-9a-f:.]+])(?::(\d+))?(?:/(\d*))?$~Di';
+    preg_match($form, setting('REDIS', 'redis://127.0.0.1:6379/0'), $url, PREG_UNMATCHED_AS_NULL)
+        || throw new Exception('KAMONLINE_REDIS must be redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss://...');
+    [, $tls, $user, $password, $host, $port, $database] = $url;
+    $host = trim($host, '[]');
+    $trusted = ['peer_name' => $host] + array_filter(['cafile' => setting('REDIS_CA')]);
     $redis = new Redis();
     // Redis has 5 s to accept, and 5 s for each reply.
-    $redis->connect($host, $url['port'] ?? 6379, 5, null, 0, 5, ['stream' => $trusted]);
-    if (isset($url['pass'])) {
-        $user = ($url['user'] ?? '') ?: 'default';
-        answered($redis, $redis->auth([rawurldecode($user), rawurldecode($url['pass'])]));
-    }
-    if ($database = (int) ltrim($url['path'] ?? '', '/')) {
-        answered($redis, $redis->select($database));
-    }
+    $redis->connect(($tls ? 'tls://' : 'tcp://') . $host, (int) ($port ?? 6379), 5, null, 0, 5, ['stream' => $trusted]);
+    $is_accepted = $password === null
+        || $redis->auth([$user === '' ? 'default' : rawurldecode($user), rawurldecode($password)]);
+    $is_accepted = $is_accepted && ((int) $database === 0 || $redis->select((int) $database));
+    answered($redis, $is_accepted) || throw new RedisException('it does not take the user or the database');
     return $redis;
 }
 
@@ -50,25 +52,28 @@ function answered(Redis $redis, mixed $answer): mixed
     return $answer;
 }
 
-/** What SCAN or SSCAN finds, each once, in the order of people. phpredis' own scan() hides a refusal. */
-function scanned(Redis $redis, array $command, array $options = []): array
+/** What SCAN or SSCAN finds, each once, as $kept makes it; and whether that is all. phpredis' own scan() hides a refusal. */
+function scanned(Redis $redis, array $command, array $options, callable $kept): array
 {
+    $until = hrtime(true) + 15_000_000_000;
     $found = [];
     $cursor = '0';
     do {
+        hrtime(true) < $until || throw new RedisException('it needs more than 15 s for this page');
         $reply = $redis->rawCommand(...$command, ...[$cursor, 'COUNT', '1000', ...$options]);
         [$cursor, $page] = answered($redis, $reply);
-        array_push($found, ...$page);
+        $found += array_fill_keys(array_map($kept, $page), true);
     } while ($cursor !== '0' && count($found) < LIMIT);
-    $found = array_unique($found);
-    sort($found, SORT_NATURAL);
-    return $found;
+    // PHP makes a number of a key that looks like one.
+    return [array_map('strval', array_keys($found)), $cursor === '0'];
 }
 
-/** A name as redis-cli writes it: \xNN for each byte of what is not UTF-8 or not seen, and for the backslash itself. */
+/** A name as redis-cli writes it: \xNN for each byte of what is not UTF-8 or not seen, and of \ and …, its own signs. */
 function shown(string $name): string
 {
-    $unseen = '/[\\\\\p{C}\x{34f}\x{115f}\x{1160}\x{2800}\x{3164}\x{fe00}-\x{fe0f}\x{ffa0}]|(?! )\p{Z}|^[ \p{M}]| $/u';
+    $fillers = '\x{34f}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{2800}\x{3164}\x{ffa0}';
+    $selectors = '\x{180b}-\x{180f}\x{fe00}-\x{fe0f}\x{e0100}-\x{e01ef}';
+    $unseen = "/[\\\\…\p{C}$fillers$selectors]|(?! )\p{Z}|^[ \p{M}]| $/u";
     $odd = preg_match('//u', $name) ? $unseen : '/[^\x20-\x5b\x5d-\x7e]/';
     $text = preg_replace_callback($odd, fn ($found) => '\x' . implode('\x', str_split(bin2hex($found[0]), 2)), $name);
     $size = strlen($name) . ' bytes, CRC ' . hash('crc32b', $name);
@@ -85,21 +90,22 @@ function checked(Redis $redis): array
     $json = json_decode((string) answered($redis, $redis->get($key)), true);
     $seconds = max(0, (int) ($json['checked_at_seconds'] ?? 0));
     $minutes = intdiv(time() - $seconds, 60);
-    $checked = match (true) {
-        $seconds === 0 => 'never checked',
-        $minutes < 0 => 'checked in the future',
-        $minutes < 120 => "checked $minutes min ago",
-        default => 'checked ' . intdiv($minutes, 60) . ' hours ago',
-    };
-    $warning = 'kamonline has not checked this board lately. It may show users who are gone. '
+    $late = 'kamonline has not checked this board lately. It may show users who are gone. '
         . "See whether kamonline's timer or cron job runs, with this KAMONLINE_CHECKED_KEY.";
-    return ['checked' => $checked, 'warning' => abs($minutes) > STALE ? $warning : ''];
+    [$checked, $warning] = match (true) {
+        $seconds === 0 => ['never checked', $late],
+        $minutes < 0 => ['checked in the future', "The clocks of kamonline's machine and of this one differ."],
+        $minutes < 120 => ["checked $minutes min ago", $minutes > STALE ? $late : ''],
+        default => ['checked ' . intdiv($minutes, 60) . ' hours ago', $late],
+    };
+    return ['checked' => $checked, 'warning' => $warning];
 }
 
 function domains(Redis $redis): array
 {
     $prefix = setting('PREFIX', 'ONLINE:');
-    $keys = scanned($redis, ['SCAN'], ['MATCH', addcslashes($prefix, '\*?[]') . '*', 'TYPE', 'set']);
+    $options = ['MATCH', addcslashes($prefix, '\*?[]') . '*', 'TYPE', 'set'];
+    [$keys, $is_all] = scanned($redis, ['SCAN'], $options, fn ($key) => $key);
     $redis->multi(Redis::PIPELINE);
     foreach ($keys as $key) {
         $redis->sCard($key);
@@ -109,14 +115,15 @@ function domains(Redis $redis): array
         $domain = substr($key, strlen($prefix));
         return ['name' => shown($domain), 'link' => '?domain=' . rawurlencode($domain), 'users' => $users];
     };
-    return ['rows' => array_map($row, $keys, $counts), 'online' => array_sum($counts)];
+    return ['rows' => array_map($row, $keys, $counts), 'online' => array_sum($counts), 'is_all' => $is_all];
 }
 
 function users(Redis $redis, string $domain): array
 {
     $key = setting('PREFIX', 'ONLINE:') . $domain;
-    $rows = array_map(fn ($user) => ['name' => shown($user)], scanned($redis, ['SSCAN', $key]));
-    return ['rows' => $rows, 'online' => answered($redis, $redis->sCard($key))];
+    [$names, $is_all] = scanned($redis, ['SSCAN', $key], [], 'shown');
+    $rows = array_map(fn ($name) => ['name' => $name], $names);
+    return ['rows' => $rows, 'online' => answered($redis, $redis->sCard($key)), 'is_all' => $is_all];
 }
 
 header('Cache-Control: no-store');
@@ -126,12 +133,11 @@ if (isset($_GET['json'])) {
     try {
         $redis = connected();
         $answer = ($domain === null ? domains($redis) : users($redis, $domain)) + checked($redis);
-        if (count($answer['rows']) >= LIMIT) {
-            $answer['warning'] .= ' Too many to show all: the search knows only those below.';
-        }
+        usort($answer['rows'], fn ($a, $b) => strnatcmp($a['name'], $b['name']) ?: strcmp($a['name'], $b['name']));
+        $answer['warning'] .= $answer['is_all'] ? '' : ' Too many to show all: the search knows only those below.';
     } catch (Throwable $error) {
         http_response_code(503);
-        $answer = ['error' => 'Cannot read Redis: ' . trim($error->getMessage()) . " (PHP's error log may say more)"];
+        $answer = ['error' => 'Cannot read Redis: ' . trim($error->getMessage()) . " (PHP's error log may say more)."];
     }
     header('Content-Type: application/json');
     exit(json_encode($answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE));
@@ -149,7 +155,8 @@ header("Content-Security-Policy: default-src 'none'; script-src 'nonce-$nonce'; 
 <style nonce="<?= $nonce ?>">
 :root { color-scheme: light dark; --page: light-dark(#f4f5f7, #14171c); --card: light-dark(#fff, #1d2128);
   --line: light-dark(#dde1e7, #2e343d); --text: light-dark(#1b1f24, #e4e8ee); --dim: light-dark(#5c6672, #9aa5b3);
-  --link: light-dark(#0b5cad, #7fb8ff); --good: light-dark(#148a4e, #3fd07f); --warn: light-dark(#7a4a00, #f0b44c) }
+  --link: light-dark(#0b5cad, #7fb8ff); --good: light-dark(#148a4e, #3fd07f); --warn: light-dark(#7a4a00, #f0b44c);
+  scroll-padding-top: 8rem }
 * { box-sizing: border-box; margin: 0 }
 body { max-width: 84rem; margin: auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere;
   color: var(--text); background: var(--page) }
@@ -160,7 +167,7 @@ a:any-link { color: var(--link) }
 output, #checked { color: var(--dim) }
 [role=alert] { margin-top: 1rem; padding: .7rem 1rem; border-left: 4px solid; color: var(--warn); background: var(--card) }
 [role=alert]:empty, span:empty, li[hidden] { display: none }
-search { position: sticky; top: 0; padding: 1rem 0; background: var(--page) }
+search { position: sticky; top: 0; z-index: 1; padding: 1rem 0; background: var(--page) }
 input { flex: 1 18rem; max-width: 22rem; padding: .5rem .75rem; font: inherit; color: inherit }
 input, li { border: 1px solid var(--line); border-radius: 8px; background: var(--card) }
 ul { display: grid; align-items: start; gap: .5rem; padding: 0; list-style: none }
@@ -168,10 +175,10 @@ ul { display: grid; align-items: start; gap: .5rem; padding: 0; list-style: none
 .users { grid-template-columns: repeat(auto-fill, minmax(min(100%, 9rem), 1fr)) }
 li { display: flex; content-visibility: auto; contain-intrinsic-size: auto 2.2rem }
 li > * { padding: .3rem .6rem }
-li a { flex: 1 }
+li a { flex: 1; outline-offset: -3px }
 .users a::before { content: "●\a0" / ""; color: var(--good) }
 a:empty::after { content: "(no name)" }
-.away ul, .away #checked { opacity: .5 }
+.away ul { opacity: .5 }
 </style>
 <nav<?= $domain === null ? ' hidden' : '' ?>><a href="?">All domains</a></nav>
 <header>
@@ -225,22 +232,26 @@ function filter() {
 }
 
 part.search.oninput = filter;
+let age = '';
 for (;;) {
   const begun = performance.now();
-  const answer = await fetch(`${location.search || '?'}&json`, {signal: AbortSignal.timeout(20_000)})
+  // A proxy that answers in its place may speak JSON, too.
+  const answer = await fetch(`${location.search || '?'}&json`, {signal: AbortSignal.timeout(30_000)})
     .then(response => response.json())
+    .then(json => Array.isArray(json.rows) || typeof json.error === 'string' ? json : Promise.reject())
     .catch(() => ({error: 'The web server of this page does not answer. Reload it: you may have to log in again.'}));
   document.body.classList.toggle('away', 'error' in answer);
-  say(part.alert, answer.error ?? answer.warning);
-  if (!answer.error) {
-    say(part.checked, answer.checked);
+  say(part.alert, 'error' in answer ? answer.error + age : answer.warning);
+  say(part.checked, answer.checked ?? '');
+  if (answer.rows) {
+    age = ` What is shown was read on ${new Date().toLocaleString('en', {dateStyle: 'long', timeStyle: 'short'})}.`;
     say(part.online, number(answer.online));
     document.title = `${number(answer.online)} online · ${part.title.textContent}`;
     list(answer.rows);
     filter();
   }
-  // Redis works for this page a tenth of the time at most.
-  const pause = answer.error ? 0 : 10 * (performance.now() - begun);
+  // Redis works for this page a tenth of the time at most, or a third when it is slow.
+  const pause = Math.min(10 * (performance.now() - begun), 30_000);
   await new Promise(done => setTimeout(done, Math.max(5000, pause)));
 }
 </script>

@@ -161,7 +161,8 @@ pub struct Cli {
     ///
     /// A run that ends in sync, or did all that was to be done, sets it to a JSON object: checked_at, checked_at_seconds, domains,
     /// online. Other runs leave it as it is; so does one that finds missing users without --add-missing. The Redis user needs
-    /// +set and access to the key.
+    /// +set and access to the key. A run with --domain or --exclude-domain vouches only for the domains that it looks
+    /// at: give each such run a key of its own.
     #[arg(help_heading = REDIS, long, value_name = "KEY")]
     pub checked_key: Option<String>,
 

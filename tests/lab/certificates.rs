@@ -1,4 +1,4 @@
-//! A certificate authority of our own, and a certificate of it for 127.0.0.1.
+//! A certificate authority of our own, and a certificate of it for this machine's own addresses.
 
 use super::process::{program, run};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub struct Certificates {
 
 const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
 const SERVER: &str =
-    "-addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext basicConstraints=CA:FALSE";
+    "-addext subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost -addext basicConstraints=CA:FALSE";
 
 impl Certificates {
     pub fn new() -> Self {

@@ -3,6 +3,7 @@
 mod access;
 mod names;
 mod page;
+mod polls;
 mod snippets;
 
 use std::net::TcpStream;
@@ -34,7 +35,9 @@ impl Board {
             let address = format!("127.0.0.1:{}", free_port());
             let mut command = vec![program("env", "coreutils"), "-i".into()];
             command.extend_from_slice(environment);
-            command.extend([program("php", "php-cli"), "-S".into(), address.clone()]);
+            // As much as php-fpm gives a page.
+            command.extend([program("php", "php-cli"), "-dmemory_limit=128M".into()]);
+            command.extend(["-S".into(), address.clone()]);
             command.push(page.into());
             let answers = || TcpStream::connect(&address).is_ok();
             Process::start(&command, dir.path(), answers).map(|server| (server, address.clone()))

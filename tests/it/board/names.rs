@@ -4,7 +4,7 @@ use super::{Board, KEY, checked_ago};
 use crate::lab::{Browser, Redis, until};
 
 /// What is in Redis, and what the page shows.
-const HOSTILE: [(&[u8], &str); 17] = [
+const HOSTILE: [(&[u8], &str); 19] = [
     (
         b"<script>window.hit=1</script>",
         "<script>window.hit=1</script>",
@@ -46,6 +46,15 @@ const HOSTILE: [(&[u8], &str); 17] = [
         "\u{5d0}\u{5d1}\u{5d2} M\u{fc}ller",
     ),
     (b"%3Cscript%3E", "%3Cscript%3E"),
+    // Nobody sees that it is not 100.
+    (
+        "10\u{17b4}0\u{180b}\u{180f}\u{e0100}".as_bytes(),
+        r"10\xe1\x9e\xb40\xe1\xa0\x8b\xe1\xa0\x8f\xf3\xa0\x84\x80",
+    ),
+    (
+        "A\u{2026}A (65536 bytes, CRC a09b0680)".as_bytes(),
+        r"A\xe2\x80\xa6A (65536 bytes, CRC a09b0680)",
+    ),
 ];
 
 #[test]
@@ -135,6 +144,19 @@ fn a_hostile_name_is_shown_and_does_nothing() {
     let wide = browser.value("document.documentElement.scrollWidth > innerWidth");
     assert_eq!(wide, false, "it has to be scrolled sideways");
     nothing_happened();
+}
+
+#[test]
+#[ignore = "needs Chromium and PHP: tests/board"]
+fn long_names_need_no_more_memory_than_a_page_has() {
+    let redis = Redis::start();
+    // 180 MB.
+    let names = (0..3_000).map(|number| format!("{number:060000}"));
+    redis.add_many("ONLINE:abc.voip.ca", names);
+    let board = Board::start(&redis.url());
+    let browser = Browser::start();
+    browser.open(&board.domain("abc.voip.ca"));
+    until("all are shown", || browser.texts("li").len() == 3_000);
 }
 
 #[test]
