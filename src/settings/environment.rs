@@ -156,8 +156,15 @@ fn file_of(
     if let Some(named) = value(FILE) {
         return Ok((file::named(Path::new(&named.values[0]))?, None));
     }
-    if value("kamailio").or(value("redis")).is_some() {
-        return Ok((Vec::new(), None));
+    if let Some(server) = value("kamailio").or(value("redis")) {
+        let by_hand = server.place == Place::CommandLine && default.exists();
+        let warning = by_hand.then(|| {
+            let (shown, server) = (default.display(), server.name());
+            format!(
+                "nothing of {shown} counts, as {server} names a server; give --settings {shown}, if it should, or --settings none"
+            )
+        });
+        return Ok((Vec::new(), warning));
     }
     file::default(default, is_handed_over)
 }

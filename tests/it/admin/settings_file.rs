@@ -44,11 +44,22 @@ fn it_is_read_unless_a_server_is_named() {
         "--redis=redis://127.0.0.1:1",
     ];
     for arg in on_command_line {
-        assert_eq!(prefix(&read(file, &[arg], &[]).unwrap()), "ONLINE:");
+        let settings = read(file, &[arg], &[]).unwrap();
+        assert_eq!(prefix(&settings), "ONLINE:");
+        let option = arg.split('=').next().unwrap();
+        let told = format!("kamonline.env counts, as {option} names a server; give --settings ");
+        let [warning] = &settings.warnings[..] else {
+            panic!("{:?}", settings.warnings);
+        };
+        assert!(warning.contains(&told), "{warning}");
+        let none = read(file, &[arg, "--settings=none"], &[]).unwrap();
+        assert_eq!(none.warnings, [""; 0]);
     }
     for name in ["KAMONLINE_KAMAILIO", "KAMONLINE_REDIS"] {
         let settings = read(file, &[], &[(name, "x")]).unwrap();
         assert_eq!(prefix(&settings), "ONLINE:");
+        // As the cron lines of older versions hand it over.
+        assert_eq!(settings.warnings, [""; 0]);
     }
     for (args, environment, right) in [
         (&[][..], &[][..], "file:"),
