@@ -1,4 +1,4 @@
-//! Redis Cluster: which master has which slot.
+//! Redis Cluster: which master has which slot. `pipeline.rs` follows MOVED and ASK.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,5 @@
-//! Commands to Redis, sent ahead of their replies: to the one server, or each to the master of its key.
+//! Commands to Redis, sent ahead of their replies: to the one server, or each to the master of its key. MOVED and
+//! ASK are followed here.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
