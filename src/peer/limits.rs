@@ -15,6 +15,8 @@ pub const REPLY_BYTES: usize = NAMES_BYTES;
 /// The bytes of any other reply, with what its lists take in memory: CLUSTER SLOTS of a cluster whose slots lie one by one
 /// takes some 3 MiB.
 pub const VALUE_BYTES: usize = 16 << 20;
+/// One key or member: sixteen times what a SIP message holds.
+pub const NAME_BYTES: usize = 1 << 20;
 /// The bytes of one text in such a reply: a section of INFO takes 4 KiB.
 pub const TEXT_BYTES: usize = 64 << 10;
 /// How deep the lists in such a reply may lie in each other: CLUSTER SLOTS needs four.

@@ -109,7 +109,8 @@ impl<'a> Store<'a> {
             for batch in changes.chunks(CHECKED_TOGETHER) {
                 pipeline.send(batch.iter().map(add).collect())?;
                 for _ in batch {
-                    match pipeline.receive(Connection::reply) {
+                    match pipeline.receive(|connection| connection.reply()?.into_number::<usize>())
+                    {
                         Err(error) if !error.is_wrong_type() => return Err(error),
                         _ => {}
                     }

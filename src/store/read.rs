@@ -24,6 +24,8 @@ const READ_BATCH: usize = 5_000;
 const SIZES: usize = 1_000;
 /// No more than one member in so many comes or goes while a set is scanned.
 const CHANGE: usize = 100;
+/// How often a set is scanned until all of it was reported. Slots that move interrupt a scan now and then.
+const PASSES: usize = 100;
 
 /// The sets without the users who are excluded, and the keys that hold something else.
 pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8]>>)> {
@@ -56,11 +58,11 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
             }
             SetRead::Scan(mut scan) => {
                 let seen = seen.entry(key).or_default();
-                let mut add = |member: &[u8]| {
-                    scan.members += 1;
-                    match counts(member) {
-                        true => Ok(sets.add_once(seen, key, member)?),
-                        false => Ok(()),
+                let mut add = |member: &[u8]| match counts(member) {
+                    true => Ok(sets.add_once(seen, key, member)?),
+                    false => {
+                        scan.excluded += 1;
+                        Ok(())
                     }
                 };
                 pipeline
@@ -68,9 +70,12 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
                     .and_then(|next| scan.advanced(next, pipeline.answered_by()))
                     .map(Some)
             }
-            SetRead::Check { members } => pipeline
+            SetRead::Check { excluded, passes } => pipeline
                 .receive(|connection| connection.reply()?.into_number())
-                .map(|size: usize| is_short(members, size).then(SetRead::from_the_start)),
+                .and_then(|size: usize| {
+                    let is_short = is_short(sets.key(key).members + excluded, size);
+                    is_short.then(|| SetRead::after(passes)).transpose()
+                }),
         };
         match next {
             Ok(Some(way)) => queue.push_front(Unread { key, way }),
@@ -93,16 +98,18 @@ enum SetRead {
     Members(usize),
     /// Some, from a cursor on.
     Scan(Scan),
-    /// None: SCARD says how many there are, and so many were reported.
-    Check { members: usize },
+    /// None: SCARD says how many there are.
+    Check { excluded: usize, passes: usize },
 }
 
 #[derive(Default)]
 struct Scan {
     cursor: u64,
     calls: u64,
-    /// How many members were reported.
-    members: usize,
+    /// How many excluded members were reported. The others are counted once each.
+    excluded: usize,
+    /// How often the set was scanned before.
+    passes: usize,
     /// Who gave the cursor. It means nothing to another server.
     by: Option<Place>,
 }
@@ -110,12 +117,13 @@ struct Scan {
 impl Scan {
     fn advanced(mut self, next: u64, by: &Place) -> Result<SetRead> {
         if self.cursor != 0 && self.by.as_ref() != Some(by) {
-            return Ok(SetRead::from_the_start());
+            return SetRead::after(self.passes);
         }
         self.cursor = advanced(self.cursor, next, &mut self.calls)?;
         self.by = Some(by.clone());
-        Ok(match (self.cursor, self.members) {
-            (0, members) => SetRead::Check { members },
+        let (excluded, passes) = (self.excluded, self.passes);
+        Ok(match self.cursor {
+            0 => SetRead::Check { excluded, passes },
             _ => SetRead::Scan(self),
         })
     }
@@ -127,8 +135,16 @@ fn is_short(members: usize, size: usize) -> bool {
 }
 
 impl SetRead {
-    fn from_the_start() -> Self {
-        Self::Scan(Scan::default())
+    /// From the start, after so many passes and one more.
+    fn after(passes: usize) -> Result<Self> {
+        let passes = passes + 1;
+        match passes < PASSES {
+            true => Ok(Self::Scan(Scan {
+                passes,
+                ..Scan::default()
+            })),
+            false => Err(Error::EndlessScan),
+        }
     }
 }
 
@@ -174,7 +190,7 @@ fn unread(
         };
         let way = match members {
             0..=MOST_AT_ONCE => SetRead::Members(members),
-            _ => SetRead::from_the_start(),
+            _ => SetRead::Scan(Scan::default()),
         };
         let key = sets.add_key(key.clone(), &key[rules.prefix.len()..])?;
         unread.push_back(Unread { key, way });

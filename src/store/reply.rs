@@ -8,7 +8,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::error::{Error, Result};
-use crate::peer::limits::{NAMES, NESTING, TEXT_BYTES, WORDS_BYTES};
+use crate::peer::limits::{NAME_BYTES, NAMES, NESTING, TEXT_BYTES, WORDS_BYTES};
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
@@ -119,7 +119,10 @@ impl<S: Read> Replies<S> {
             return Err(Error::Foreign);
         };
         let length = self.number(line)?.try_into().map_err(|_| Error::Foreign)?;
-        self.bytes(length)
+        match length <= NAME_BYTES {
+            true => self.bytes(length),
+            false => Err(Error::ReplyTooLarge),
+        }
     }
 
     fn number(&self, line: Range<usize>) -> Result<i64> {

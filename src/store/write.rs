@@ -3,7 +3,7 @@
 use redis::Cmd;
 
 use super::connection::Connection;
-use super::error::{Refusal, Result};
+use super::error::{Error, Refusal, Result};
 use super::pipeline::{COMMAND, Pipeline};
 use crate::failure::Failure;
 
@@ -143,7 +143,11 @@ impl<'a, Id: Copy> Write<'a, Id> {
         for (number, before) in sent {
             let command = &mut self.commands[number];
             match pipeline.receive(Connection::reply) {
-                Ok(_) => command.fate = Fate::Done,
+                Ok(reply) => match reply.into_number::<usize>() {
+                    Ok(done) if done <= command.members.len() => command.fate = Fate::Done,
+                    // No reply to such a command: nobody knows what was run.
+                    _ => return refused.and(Err(Error::Foreign)),
+                },
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a pipeline that broke may have been.
                 Err(error) if error.refusal().is_some() => {
