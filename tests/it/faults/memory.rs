@@ -4,7 +4,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::faults::table::{BEFORE, KEY, args, kamailio, redis};
-use crate::lab::{End, Fault, HttpStub, RedisProxy, Reply, Rule, Run, kamonline_command};
+use crate::lab::{
+    End, Fault, HttpStub, Redis, RedisProxy, Reply, Rule, Run, kamonline, kamonline_command,
+};
 
 /// The run, and the most memory that it had resident, in MiB.
 fn measured(args: &[&str]) -> (Run, usize) {
@@ -202,4 +204,36 @@ fn a_scan_that_does_not_end_is_ended() {
         );
         assert_eq!(proxy.seen(command), 2);
     }
+}
+
+/// As a proxy does that hides a fail-over: the cursor of one server means something else to the next.
+#[test]
+fn a_scan_that_repeats_members_in_place_of_others_is_begun_again() {
+    const USERS: usize = 12_000;
+    let redis = Redis::start();
+    let user = |number: usize| format!("{number:05}");
+    redis.add_many(KEY, (0..USERS).map(user));
+    let page = format!(
+        "*2\r\n$1\r\n0\r\n*{USERS}\r\n{}",
+        "$5\r\n00000\r\n".repeat(USERS)
+    );
+    let rule = Rule {
+        command: "SSCAN",
+        times: 0..1,
+        onwards: false,
+        fault: Fault::Says(page.into_bytes()),
+    };
+    let proxy = RedisProxy::new(&redis, vec![rule]);
+    let aors: Vec<_> = (0..USERS)
+        .map(|number| format!("{}@abc.voip.ca", user(number)))
+        .collect();
+    let aors: Vec<_> = aors.iter().map(String::as_str).collect();
+    let kamailio = HttpStub::serve(vec![Reply::Whole(HttpStub::dump(&aors))]);
+    let run = kamonline(&args(&kamailio.url(), &proxy.url())).expect(0);
+    assert!(
+        run.stdout.starts_with("in sync: 12000 users"),
+        "{}",
+        run.stdout
+    );
+    assert!(proxy.seen("SSCAN") > 1);
 }

@@ -71,6 +71,14 @@ pub fn redis_rows() -> Vec<RedisRow> {
             address,
         ),
         (
+            "says OK",
+            Fault::Says(b"+OK\r\n".to_vec()),
+            false,
+            false,
+            foreign,
+            address,
+        ),
+        (
             "talks HTTP",
             Fault::Says(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
             false,
