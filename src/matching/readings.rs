@@ -150,11 +150,8 @@ pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
 
 /// Whether a member stands for a user of a domain.
 fn is_there(rules: &Rules, sets: &Sets, domain: &[u8], user: &[u8]) -> bool {
-    let finds = |aors, group, user: &[u8]| {
-        let mut batch = sets.batch(aors);
-        batch.add(group, user).is_ok() && !sets.find(&batch)[0].is_nobody()
-    };
-    let has = |domain: &[u8], user| {
+    let finds = |aors, group, user| !sets.find_one(aors, group, user).is_nobody();
+    let has = |domain, user| {
         let domain = sets.domains.find(domain);
         domain.is_some_and(|domain| finds(Aors::AsDumped, domain, user))
     };
@@ -178,11 +175,7 @@ struct Elsewhere<'a> {
 impl Elsewhere<'_> {
     /// Whether online members stand for this user, but none of the member's own domain.
     fn has(&mut self, user: &[u8], member: MemberId) -> bool {
-        let mut batch = self.sets.batch(Aors::Whole);
-        if batch.add(DomainId::NONE, user).is_err() {
-            return false;
-        }
-        let found = self.sets.find(&batch)[0];
+        let found = self.sets.find_one(Aors::Whole, DomainId::NONE, user);
         let domains = self.online_in.entry(found).or_insert_with(|| {
             let standing = self.sets.by_domain(found).into_iter();
             let online = standing.filter(|member| self.matches.is_online(*member));

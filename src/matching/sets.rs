@@ -164,6 +164,15 @@ impl Sets {
         self.index_of(batch.aors.among()).find(&self.members, batch)
     }
 
+    /// Who stands for one user.
+    pub fn find_one(&self, aors: Aors, group: DomainId, user: &[u8]) -> Found {
+        let mut batch = self.batch(aors);
+        match batch.add(group, user) {
+            Ok(()) => self.find(&batch)[0],
+            Err(_) => Found::default(),
+        }
+    }
+
     /// Each member who was found among everyone, in the order of their domains.
     pub fn by_domain(&self, found: Found) -> Vec<MemberId> {
         let index = self.index_of(Among::Everyone);
@@ -177,10 +186,8 @@ mod tests {
 
     /// Who stands for a user of a domain.
     fn found(sets: &Sets, domain: &[u8], user: &str) -> Vec<MemberId> {
-        let mut batch = sets.batch(Aors::AsDumped);
         let domain = sets.domains.find(domain).unwrap();
-        batch.add(domain, user.as_bytes()).unwrap();
-        let found = sets.find(&batch)[0];
+        let found = sets.find_one(Aors::AsDumped, domain, user.as_bytes());
         sets.index_of(Among::TheirDomain).members(found).collect()
     }
 

@@ -80,14 +80,11 @@ fn of_redis(facts: &store::Facts, plan: Option<&Plan>, out: &mut impl Write) -> 
     }
     match &facts.board {
         Err(words) => writeln!(out, "  sets: they cannot be read ({words})")?,
-        Ok(board) => of_board(board, &facts.prefix, plan, out)?,
-    }
-    if let Ok(board) = &facts.board {
-        writeln!(
-            out,
-            "  writing tried in: {} of {} sets",
-            facts.tried, board.sets
-        )?;
+        Ok(board) => {
+            of_board(board, &facts.prefix, plan, out)?;
+            let (tried, sets) = (facts.tried, board.sets);
+            writeln!(out, "  writing tried in: {tried} of {sets} sets")?;
+        }
     }
     trial("SADD", &facts.sadd, out)?;
     trial("SREM", &facts.srem, out)
