@@ -14,6 +14,8 @@ pub enum Reading {
     Port,
     /// `Alice`, where case counts and the user is `alice`.
     Case,
+    /// `100@xyz.voip.ca` in the set of `abc.voip.ca`.
+    OtherDomain,
     /// `+1555`, where the AoR is `+1555@`, of a tel: URI; `100`, where the AoR is `100` and others hold a domain.
     NoDomain,
 }
@@ -54,6 +56,25 @@ pub fn forms(
         }
     }
     forms
+}
+
+/// The domains behind the `@` of a member, with their port and without, unless they are its own.
+pub fn other_domains(member: &[u8], own: &[u8]) -> Vec<Vec<u8>> {
+    let mut domains = Vec::new();
+    for member in [Some(member.to_vec()), unescaped(member)]
+        .into_iter()
+        .flatten()
+    {
+        let Some((_, domain)) = aor::split(without_scheme(&member)) else {
+            continue;
+        };
+        let domain = before(before(domain, b';'), b'?');
+        if !domain.is_empty() && !is_of(domain, own) {
+            domains.push(domain.to_vec());
+            domains.extend(without_port(domain).map(<[u8]>::to_vec));
+        }
+    }
+    domains
 }
 
 /// Whether a member holds nothing that a URI has besides its user.

@@ -173,9 +173,9 @@ impl Sets {
         }
     }
 
-    /// Each member who was found among everyone, in the order of their domains.
-    pub fn by_domain(&self, found: Found) -> Vec<MemberId> {
-        let index = self.index_of(Among::Everyone);
+    /// Each member who was found, in the order of their domains.
+    pub fn by_domain(&self, among: Among, found: Found) -> Vec<MemberId> {
+        let index = self.index_of(among);
         index.by_domain(&self.members, found)
     }
 }

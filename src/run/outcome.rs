@@ -160,12 +160,17 @@ impl Outcome {
                 Reading::Case => {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
+                Reading::OtherDomain => {
+                    "let kamailio.cfg write it into the set of its own domain, and SREM it from \
+                     this one; or give --ignore-domain, if usrloc has use_domain 0"
+                }
                 Reading::NoDomain => {
                     "nobody can tell whose it is, as this AoR holds no domain (of a tel: URI?)"
                 }
             };
             let added = match (self.missing_users, other.reading) {
-                (MissingUsers::OfUnknownSets, _) | (_, Reading::NoDomain) => "",
+                (MissingUsers::OfUnknownSets, _)
+                | (_, Reading::NoDomain | Reading::OtherDomain) => "",
                 (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
                 }

@@ -114,16 +114,39 @@ fn who_is_registered_without_a_domain_is_left_alone_in_any_set() {
 }
 
 #[test]
+fn a_whole_aor_in_the_set_of_another_domain_stays_while_it_is_registered() {
+    let lab = lab();
+    let members = ["1", "100@xyz.ca", "sip:300@xyz.ca"];
+    lab.redis
+        .add_many(ABC, [members[1], members[2], "gone@xyz.ca"]);
+    // Whether its own domain's set has the user or not.
+    lab.redis.add(XYZ, "100");
+    for args in [&["--dry-run"][..], &["--add-missing"], &["--add-missing"]] {
+        let run = run(&lab, args);
+        for (member, aor) in members.iter().zip(["", "100@xyz.ca", "300@xyz.ca"]).skip(1) {
+            let why = "let kamailio.cfg write it into the set of its own domain, and SREM it from \
+                       this one; or give --ignore-domain, if usrloc has use_domain 0\n";
+            says(&run, member, ABC, aor, why);
+        }
+    }
+    assert_eq!(lab.redis.members(ABC), members);
+    assert_eq!(lab.redis.members(XYZ), ["100", "300"]);
+}
+
+#[test]
 fn who_registers_during_the_run_stays_in_another_form_too() {
     for (look, kept) in [(SECOND_LOOK, "returned"), (LAST_LOOK, "restored")] {
         let (kamailio, redis) = deaf();
         redis.add(KEY, "sip:103");
+        redis.add(XYZ, "103@abc.voip.ca");
         let phone = kamailio.phone();
         let proxy = Proxy::before(&kamailio, look, move || phone.register("103@abc.voip.ca"));
         let report = deaf::run(&proxy, &redis, &["--format=json"]);
         let report = report.expect(0).json();
         assert_eq!(redis.members(KEY), ["100", "sip:103"]);
         assert_eq!(report["domains"][0][kept], json!(["sip:103"]));
+        assert_eq!(redis.members(XYZ), ["103@abc.voip.ca"]);
+        assert_eq!(report["domains"][1][kept], json!(["103@abc.voip.ca"]));
     }
 }
 
@@ -180,7 +203,7 @@ fn a_user_whom_no_member_means_stands_for_nobody() {
     lab.register("200@small.ca");
     lab.redis.command(&["DEL", "ONLINE:small.ca"]);
     lab.redis
-        .add_many("ONLINE:small.ca", ["201", "100@xyz.ca", "sip:2000"]);
+        .add_many("ONLINE:small.ca", ["201", "102@xyz.ca", "sip:2000"]);
     lab.redis.add_many(XYZ, ["100", "300"]);
     let run = run(&lab, &[]);
     assert_eq!(run.stderr, "");

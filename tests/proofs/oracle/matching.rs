@@ -152,11 +152,20 @@ impl Scenario {
                 .peekable();
             standing.peek().is_some() && standing.all(|of| of != lower(key))
         };
+        let is_of_other = |(domain, user): &(Bytes, Bytes)| {
+            stale.iter().any(|(of, member)| {
+                lower(of) == [PREFIX, domain].concat()
+                    && self.stands_for(member, user)
+                    && self.is_online(of, member)
+            })
+        };
         let returns = |(key, member): &&(Bytes, Bytes)| {
+            let others = self.meant_of_other_domains(key, member, Look::Later);
             let meant = self.meant(key, member, Look::Later);
             let of = key[PREFIX.len()..].to_ascii_lowercase();
             self.is_online(key, member)
                 || registered.iter().any(|user| is_own(user, &meant))
+                || others.iter().any(is_of_other)
                 || self.aor_domain == AorDomain::Ignored
                     && longer_forms(&of, member)
                         .iter()
@@ -348,6 +357,38 @@ impl Scenario {
                 add(&host, with(&host));
             }
         }
+        meant.extend(self.meant_of_other_domains(key, member, look));
+        meant
+    }
+
+    /// Those of the domains that stand behind an `@` of a member and are not its own.
+    fn meant_of_other_domains(&self, key: &[u8], member: &[u8], look: Look) -> Pairs {
+        let mut meant = Pairs::new();
+        if self.aor_domain != AorDomain::Own {
+            return meant;
+        }
+        let is_of = |domain: &[u8], of: &[u8]| {
+            let domain = domain.to_ascii_lowercase();
+            domain == of || without_port(&domain) == of
+        };
+        let own = without_port(&key[PREFIX.len()..].to_ascii_lowercase());
+        let uris = [member.to_vec(), unescaped(member)].map(|name| match look {
+            Look::First => uri(&name.to_ascii_lowercase()),
+            Look::Later => uri(&name),
+        });
+        for (domain, _) in uris.iter().filter_map(|uri| split(uri)) {
+            let domain = domain.split(|byte| b";?".contains(byte)).next().unwrap();
+            if domain.is_empty() || is_of(domain, &own) {
+                continue;
+            }
+            for of in [domain.to_vec(), without_port(domain)] {
+                for uri in &uris {
+                    let mut users = parts_of_user(uri, |domain| is_of(domain, &of));
+                    users.extend([uri.clone(), [uri, &b"@"[..], &of].concat()]);
+                    meant.extend(users.into_iter().map(|user| (of.clone(), user)));
+                }
+            }
+        }
         meant
     }
 
@@ -377,7 +418,17 @@ impl Scenario {
             }
             !standing.is_empty() && !standing.contains(&lower(key))
         };
+        let is_of_other = |(domain, user): &(Bytes, Bytes)| {
+            let of = [PREFIX, domain].concat();
+            self.redis_in_scope().any(|(key, members)| {
+                let stands =
+                    |member: &&Bytes| self.stands_for(member, user) && self.is_online(key, member);
+                lower(key) == of && members.into_iter().any(|member| stands(&member))
+            })
+        };
+        let others = self.meant_of_other_domains(key, member, Look::Later);
         self.registered().iter().any(is_meant)
+            || others.iter().any(is_of_other)
             || self.aor_domain == AorDomain::Ignored
                 && longer_forms(&key[PREFIX.len()..].to_ascii_lowercase(), member)
                     .iter()
