@@ -165,7 +165,7 @@ impl Outcome {
                 }
             };
             let added = match (self.missing_users, other.reading) {
-                (MissingUsers::OfUnknownSets, _) | (_, Reading::NoDomain) => "",
+                (MissingUsers::OfUnknownSets { .. }, _) | (_, Reading::NoDomain) => "",
                 (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
                 }
