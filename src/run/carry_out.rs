@@ -224,7 +224,9 @@ impl Carrier<'_, '_> {
     /// What is wrong is mended first.
     fn then_add(&self, failure: Failure) -> Failure {
         let add = match self.config.missing {
-            MissingUsers::OfUnknownSets => "put them back by hand: redis-cli SADD KEY MEMBER",
+            MissingUsers::OfUnknownSets { .. } => {
+                "put them back by hand: redis-cli SADD KEY MEMBER"
+            }
             MissingUsers::Leave | MissingUsers::Add => "run kamonline --add-missing",
         };
         let hint = match &failure.hint {

@@ -169,7 +169,7 @@ impl Outcome {
                 }
             };
             let added = match (self.missing_users, other.reading) {
-                (MissingUsers::OfUnknownSets, _)
+                (MissingUsers::OfUnknownSets { .. }, _)
                 | (_, Reading::NoDomain | Reading::OtherDomain) => "",
                 (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
