@@ -24,14 +24,17 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
     let place = Place::of(&peer, &servers.topology);
     let named = named(&peer, servers);
     let (words, hint): (String, Cow<str>) = match error {
-        Error::Refused(refusal, said) => match refused(refusal, &said, place) {
-            Some((words, hint)) if refusal == Refusal::WrongLogin => (
-                words.into(),
-                format!("{hint}{}", servers.password_doubt()).into(),
-            ),
-            Some((words, hint)) => (words.replace("{}", &said), hint.into()),
-            None => return Failure::new(said).context(named),
-        },
+        Error::Refused(refusal, said) => {
+            let said = servers.discreet(said);
+            match refused(refusal, &said, place) {
+                Some((words, hint)) if refusal == Refusal::WrongLogin => (
+                    words.into(),
+                    format!("{hint}{}", servers.password_doubt()).into(),
+                ),
+                Some((words, hint)) => (words.replace("{}", &said), hint.into()),
+                None => return Failure::new(said).context(named),
+            }
+        }
         Error::TimedOut => (
             format!(
                 "no answer within {}",
