@@ -76,6 +76,14 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             "what answers does not speak the protocol of Redis".into(),
             format!("check the address, and that no proxy is in between; {TLS}").into(),
         ),
+        Error::NoNumber => (
+            "its reply is not a number, or not one that can be".into(),
+            SOMETHING_ELSE.into(),
+        ),
+        Error::NoAddress => (
+            "they name no address of the master".into(),
+            "see with redis-cli -p 26379 SENTINEL MASTERS which ip and port it has there".into(),
+        ),
         Error::UnknownMaster => (
             "they know no master of the name given with --redis-sentinel".into(),
             "list the names with redis-cli -p 26379 SENTINEL MASTERS".into(),
