@@ -77,7 +77,7 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             format!("check the address, and that no proxy is in between; {TLS}").into(),
         ),
         Error::NoNumber => (
-            "its reply is not a number, or not one that can be".into(),
+            "its reply is not a valid number".into(),
             SOMETHING_ELSE.into(),
         ),
         Error::NoAddress => (

@@ -75,7 +75,7 @@ pub fn redis_rows() -> Vec<RedisRow> {
             Fault::Says(b"+OK\r\n".to_vec()),
             false,
             false,
-            "its reply is not a number",
+            "its reply is not a valid number",
             "nothing in between changes its replies",
         ),
         (
