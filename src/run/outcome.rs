@@ -15,7 +15,7 @@ use crate::text::{Escaped, first_lines};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Off {
     pub member: MemberId,
-    /// Not so is one who was put back, and whose removal Redis did not answer: it may be run late.
+    /// Not so is one who was put back, and whose removal Redis did not confirm: it may be run late.
     pub is_certain: bool,
 }
 
