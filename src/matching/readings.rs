@@ -130,6 +130,8 @@ fn places<'s>(rules: &Rules, sets: &'s Sets, member: MemberId) -> Vec<Place<'s>>
         places.push(place(domain, behind, None));
     }
     places.extend(host.map(|host| place(host, behind, Some(Reading::Port))));
+    let alias = sets.aliases.get(&sets.domain_of(member));
+    places.extend(alias.map(|alias| place(alias, behind, Some(Reading::Alias))));
     places.push(place(b"", behind, Some(Reading::NoDomain)));
     if rules.aor_domain == AorDomain::Own {
         let others = other_domains(sets.member(member), behind).into_iter();
@@ -143,24 +145,45 @@ fn places<'s>(rules: &Rules, sets: &'s Sets, member: MemberId) -> Vec<Place<'s>>
 }
 
 /// The users whom members who are not online may mean when they register later, unless a member stands for them.
-pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
-    let mut meant = Missing::new(rules.user_case);
+pub fn meant_by(rules: &Rules, sets: &Sets, members: impl Iterator<Item = MemberId>) -> Missing {
+    meant(rules, sets, members, rules.user_case, |_| true)
+}
+
+/// The users of domains out of scope whom members may mean.
+pub fn meant_out_of_scope(rules: &Rules, sets: &Sets) -> Missing {
+    let is_out = |domain: &[u8]| !domain.is_empty() && !rules.counts(domain);
+    meant(rules, sets, sets.members(), UserCase::Ignored, is_out)
+}
+
+fn meant(
+    rules: &Rules,
+    sets: &Sets,
+    members: impl Iterator<Item = MemberId>,
+    user_case: UserCase,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Missing {
+    let mut meant = Missing::new(user_case);
     let is_default = matches!(rules.aor_domain, AorDomain::Default(_));
     for member in members {
-        let name = sets.member(*member);
-        let domain = sets.domains.name(sets.domain_of(*member));
+        let name = sets.member(member);
+        let id = sets.domain_of(member);
+        let has_one_name = || {
+            memchr::memchr(b':', sets.domains.name(id)).is_none() && !sets.aliases.contains_key(&id)
+        };
         // Hardly any other is stale.
-        if !is_default && is_user_alone(name) && memchr::memchr(b':', domain).is_none() {
+        if !is_default && is_user_alone(name) && has_one_name() {
             continue;
         }
-        for place in places(rules, sets, *member) {
+        for place in places(rules, sets, member) {
             // Users of no set are looked for in any case.
-            if place.reading == Some(Reading::NoDomain) {
+            if place.reading == Some(Reading::NoDomain) || !is_wanted(&place.of) {
                 continue;
             }
             for (form, reading) in forms(name, &place.of, &place.behind, &rules.aor_domain) {
                 let counts = match place.reading.or(reading) {
-                    Some(Reading::Longer | Reading::Port | Reading::OtherDomain) => true,
+                    Some(
+                        Reading::Longer | Reading::Port | Reading::OtherDomain | Reading::Alias,
+                    ) => true,
                     Some(Reading::Shorter) => is_default,
                     Some(Reading::NoDomain | Reading::Case) | None => false,
                 };
@@ -357,6 +380,11 @@ mod tests {
                 "abc",
                 member,
             );
+            assert_eq!(form.unwrap().reading, Reading::Longer, "{member}");
+        }
+        for member in ["u@m.org:5060", "sip:u@m.org;lr", "<sip:u@m.org:5060?x=y>"] {
+            let of = ("u@m.org", "abc");
+            let form = find(UserCase::Ignored, default.clone(), of, "abc", member);
             assert_eq!(form.unwrap().reading, Reading::Longer, "{member}");
         }
     }

@@ -160,6 +160,10 @@ impl Outcome {
                 Reading::Case => {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
+                Reading::Alias => {
+                    "let kamailio.cfg write the set of this AoR's domain (an alias, or realm_prefix \
+                     of registrar?)"
+                }
                 Reading::OtherDomain => {
                     "let kamailio.cfg write it into the set of its own domain, and SREM it from \
                      this one; or give --ignore-domain, if usrloc has use_domain 0"

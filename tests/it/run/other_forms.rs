@@ -86,6 +86,7 @@ fn members_of_one_domain_in_another_form_are_left_alone_and_added_rightly() {
 fn whole_uris_are_left_alone_where_the_user_is_registered() {
     let lab = lab();
     let members = [
+        "\"100\"",
         "100@xyz.ca:5060",
         "<sip:300@xyz.ca>",
         "sip:300@xyz.ca:5060;transport=tcp",
@@ -131,6 +132,51 @@ fn a_whole_aor_in_the_set_of_another_domain_stays_while_it_is_registered() {
     }
     assert_eq!(lab.redis.members(ABC), members);
     assert_eq!(lab.redis.members(XYZ), ["100", "300"]);
+}
+
+#[test]
+fn a_scope_without_the_domain_of_an_aor_changes_nothing_of_that() {
+    let lab = lab();
+    let with_port = "ONLINE:xyz.ca:5060";
+    lab.redis.add_many(ABC, ["100@xyz.ca", "gone@xyz.ca"]);
+    lab.redis.add_many(with_port, ["100", "gone"]);
+    for scope in [
+        "--exclude-domain=xyz\\.ca",
+        "--domain=(abc\\.voip|xyz)\\.ca(:5060)?",
+    ] {
+        let run = run(&lab, &[scope, "--format=json"]).json();
+        assert_eq!(run["totals"]["other_forms"], 2, "{scope}");
+    }
+    assert_eq!(lab.redis.members(ABC), ["1", "100@xyz.ca"]);
+    assert_eq!(lab.redis.members(with_port), ["100"]);
+    let out_of_scope = run(&lab, &["--exclude-domain=xyz\\.ca", "--add-missing"]);
+    assert_eq!(
+        lab.redis.keys(),
+        [ABC, with_port],
+        "{}",
+        out_of_scope.stdout
+    );
+}
+
+#[test]
+fn a_set_under_another_name_of_the_domain_is_left_alone_and_added_rightly() {
+    let lab = lab();
+    let (alias, office) = ("ONLINE:sip.xyz.ca", "ONLINE:office.ca");
+    lab.redis
+        .add_many(alias, ["100", "sip:300@sip.xyz.ca", "gone"]);
+    // An office without a line has a number of another one's.
+    lab.redis.add_many(office, ["100", "101"]);
+    let left = run(&lab, &[]);
+    for (member, aor) in [("100", "100@xyz.ca"), ("sip:300@sip.xyz.ca", "300@xyz.ca")] {
+        let why = "let kamailio.cfg write the set of this AoR's domain (an alias, or realm_prefix \
+                   of registrar?), and --add-missing adds the right form\n";
+        says(&left, member, alias, aor, why);
+    }
+    assert_eq!(lab.redis.keys(), [ABC, alias], "{}", left.stdout);
+    assert_eq!(lab.redis.members(alias), ["100", "sip:300@sip.xyz.ca"]);
+    run(&lab, &["--add-missing"]);
+    run(&lab, &[]);
+    assert_eq!(lab.redis.keys(), [ABC, XYZ]);
 }
 
 #[test]
