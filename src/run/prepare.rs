@@ -74,7 +74,12 @@ fn plan(
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
     outcome.returned = returned?;
 
-    let findings = Findings::new(&plan, &outcome.registrars, config.replicated);
+    let mut findings = Findings::new(&plan, &outcome.registrars, config.replicated);
+    if removes && !config.replicated && findings.several.is_none() {
+        let is_of_several = |notice: &&Notice| matches!(notice, Notice::SeveralAddresses(_));
+        let notice = outcome.notices.iter().find(is_of_several);
+        findings.several = notice.map(Notice::to_string);
+    }
     let allowed = match may_remove {
         true => config.guard.check(&findings),
         false => config.guard.check_additions(&findings),
