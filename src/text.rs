@@ -37,12 +37,19 @@ pub fn is_unseen(char: char) -> bool {
     !matches!(char, '"' | '\'' | '\\') && char.escape_debug().len() > 1
 }
 
-/// A URL without its user, password and query, where `unix://` may have a password too.
+/// A URL without its user, password and query, where `unix://` may have a password too. What is none is shown whole, unless
+/// it may be `USER:PASSWORD@HOST`.
 pub fn without_secrets(url: &str) -> String {
     let before_query = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
     let Some((scheme, rest)) = url.split_once("://") else {
-        // As unix:/run/redis.sock?pass=...
-        return before_query(url);
+        return match (url.split_once(':'), url.rsplit_once('@')) {
+            (None, _) => url.to_owned(),
+            (Some((scheme, _)), Some((_, host))) if !scheme.ends_with("unix") => {
+                format!("...@{host}")
+            }
+            // As unix:/run/redis.sock?pass=...
+            _ => before_query(url),
+        };
     };
     let host = match rest.rsplit_once('@') {
         Some((_, host)) if !scheme.ends_with("unix") => host,
@@ -112,6 +119,10 @@ mod tests {
             ),
             ("http://host/rpc", "http://host/rpc"),
             ("no url", "no url"),
+            ("abc#", "abc#"),
+            ("abc?", "abc?"),
+            ("100@voip.ca", "100@voip.ca"),
+            ("me:s3c@ret#@host", "...@host"),
             ("unix:/run/redis.sock?pass=secret", "unix:/run/redis.sock"),
         ] {
             assert_eq!(without_secrets(url), shown);

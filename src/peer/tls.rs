@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, Ro
 
 use super::password::warning_of_readers;
 use crate::failure::Failure;
-use crate::text::Escaped;
+use crate::text::{Escaped, without_secrets};
 
 /// What the options of a server say of TLS.
 pub struct Options<'a> {
@@ -84,7 +84,7 @@ impl Options<'_> {
         Failure::usage(format!(
             "--{}-{option} {}: {why}",
             self.server,
-            file.display()
+            without_secrets(&file.to_string_lossy())
         ))
     }
 

@@ -4,10 +4,26 @@ use crate::failure::Failure;
 
 /// `option` is `--redis` or `--kamailio`. No error quotes the URL, which may hold a password.
 pub fn check_url(option: &str, url: &str) -> Result<(), Failure> {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    // The path of a socket may hold anything, and so may the password behind it.
+    let several = || {
+        Failure::usage(format!("{option}: several URLs in one value?")).hint(format!(
+            "write a comma between them in the environment and the settings file; on the command \
+             line, repeat {option}. In the path of one URL, write a blank, ; | , and letters that \
+             are not ASCII %-escaped"
+        ))
+    };
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+    // The path of a socket may hold nearly anything, and the password behind it anything.
     if scheme.to_ascii_lowercase().ends_with("unix") {
-        return Ok(());
+        let path = rest.split('?').next().unwrap_or_default();
+        return match path.trim_start_matches("//").contains("://") {
+            true => Err(several()),
+            false => Ok(()),
+        };
+    }
+    // A parser also takes http:/HOST and http:HOST.
+    let rest = rest.trim_start_matches('/');
+    if rest.contains("://") {
+        return Err(several());
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at(end);
@@ -27,6 +43,10 @@ pub fn check_url(option: &str, url: &str) -> Result<(), Failure> {
             "write each part of an international name as DNS has it: xn--bcher-kva.example is \
              bücher.example",
         ));
+    }
+    let parts = |c: char| matches!(c, ' ' | ';' | '|' | ',') || !c.is_ascii();
+    if host.contains(parts) || after.contains(parts) {
+        return Err(several());
     }
     let port = host.rsplit_once(':').map_or("", |(_, port)| port);
     let is_number = !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
@@ -62,11 +82,50 @@ mod tests {
         for url in [
             "redis://[::99999]/0",
             "redis://me:99999@a",
+            "redis:///0",
             "http://a:65535/rpc:99999",
             "redis://a:/0",
             "unix:///a:99999",
         ] {
             assert!(!is_wrong(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_one() {
+        for between in [
+            " ", "; ", ";", "|", "&", "+", " and ", "%20", "%2C", ",", ", ", "\u{a0}", "，",
+        ] {
+            for (one, other) in [
+                ("http://a/rpc", "http://b/rpc"),
+                ("http:/a/rpc", "http://me:s3cret@b/rpc"),
+                ("redis://:s3cret@a", "rediss://b"),
+                ("unix:///a.sock", "unix:///b.sock"),
+            ] {
+                let failure = check_url("--redis", &format!("{one}{between}{other}")).unwrap_err();
+                assert_eq!(
+                    failure.to_string(),
+                    "--redis: several URLs in one value?",
+                    "{one}{between}{other}"
+                );
+            }
+        }
+        for url in [
+            "http://a/rpc b",
+            "http:a/rpc;http:b/rpc",
+            "http://a/rpc|b/rpc",
+            "http://a/ü",
+            "redis://a;b",
+            "redis://:s3cret@a,b:6379/0",
+        ] {
+            assert!(check_url("--redis", url).is_err(), "{url}");
+        }
+        for url in [
+            "http://a/rpc%20b%3B%2C+&=",
+            "redis://me:a,b;c|d e@h/0",
+            "unix:///run/a b,ü.sock?pass=x://y",
+        ] {
+            check_url("--redis", url).unwrap();
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::peer::{Deadlines, Password};
 use crate::report::Format;
 use crate::run::{Config, EmptyDump, Guard, MaxRemoval, MissingUsers, Mode, StaleUsers};
 use crate::store::{Servers, Topology};
-use crate::text::without_secrets;
+use crate::text::{Escaped, without_secrets};
 
 impl Cli {
     /// What the options mean.
@@ -113,11 +113,13 @@ impl Cli {
             )
         };
         let scope = Scope::new(&cli.domain, &cli.exclude_domain)?;
-        if let Some(domain) = &cli.default_domain
-            && !scope.contains(domain.as_bytes())
+        let default_domain = cli.default_domain.as_deref().map(domain).transpose()?;
+        if let Some(domain) = &default_domain
+            && !scope.contains(domain)
         {
             return Err(Failure::usage(format!(
-                "--default-domain {domain}: --domain or --exclude-domain leaves it out"
+                "--default-domain {}: --domain or --exclude-domain leaves it out",
+                Escaped(domain)
             ))
             .hint(
                 "leave out --domain and --exclude-domain: only the set of --default-domain is \
@@ -147,8 +149,8 @@ impl Cli {
                 prefix: cli.prefix.into_bytes(),
                 scope,
                 excluded: ExcludedUsers::new(&cli.exclude_user, user_case)?,
-                aor_domain: match cli.default_domain {
-                    Some(default) => AorDomain::Default(domain(&default)?),
+                aor_domain: match default_domain {
+                    Some(default) => AorDomain::Default(default),
                     None if cli.ignore_domain => AorDomain::Ignored,
                     None => AorDomain::Own,
                 },
@@ -257,16 +259,15 @@ fn max_removal(text: &str) -> Result<MaxRemoval, Failure> {
 /// node_exporter reads no other: metrics that nobody reads would raise no alarm.
 fn metrics_file(file: PathBuf) -> Result<PathBuf, Failure> {
     let is_no_file = |data: std::fs::Metadata| !data.is_file();
+    let shown = without_secrets(&file.to_string_lossy());
     match file.extension() {
         // A FIFO that nobody writes to would be waited for.
         _ if std::fs::metadata(&file).is_ok_and(is_no_file) => Err(Failure::usage(format!(
-            "--metrics-file {}: that is no regular file",
-            file.display()
+            "--metrics-file {shown}: that is no regular file"
         ))),
         Some(end) if end == "prom" => Ok(file),
         _ => Err(Failure::usage(format!(
-            "--metrics-file {}: the name does not end with .prom",
-            file.display()
+            "--metrics-file {shown}: the name does not end with .prom"
         ))
         .hint(
             "name a file in the directory of node_exporter's --collector.textfile.directory, \
@@ -299,9 +300,13 @@ mod tests {
             "voip\\.ca",
             "[voip]",
             "2001:db8::1",
+            "abc#",
+            "abc?",
         ] {
-            let failure = domain(wrong).unwrap_err();
-            assert!(failure.to_string().contains("no domain"), "{wrong}");
+            let failure = domain(wrong).unwrap_err().to_string();
+            let shown = without_secrets(wrong);
+            let told = format!("--default-domain {shown}: that is no domain");
+            assert_eq!(failure, told);
         }
     }
 

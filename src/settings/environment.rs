@@ -66,14 +66,14 @@ pub fn read(
     let mut settings = from_command_line(command, &args)?;
     let mut warnings = Vec::new();
     if settings.iter().all(|setting| is_setting(setting.option)) {
-        let mut set = Vec::new();
+        let (mut set, mut names) = (Vec::new(), Vec::new());
         for (name, value) in environment {
-            let name = name.to_string_lossy();
+            let name = name.to_string_lossy().into_owned();
             set.extend(from_variable(command, &name, value, Place::Environment)?);
+            names.push(name);
         }
-        let is_handed_over = !set.is_empty();
         add(command, &mut settings, set);
-        let (assignments, warning) = file_of(&settings, default, is_handed_over)?;
+        let (assignments, warning) = file_of(&settings, default, &names)?;
         warnings.extend(warning);
         let set = from_file(command, assignments, &mut warnings)?;
         add(command, &mut settings, set);
@@ -146,19 +146,24 @@ fn from_variable<'a>(
 }
 
 /// The file that `--settings` names; or the default one, unless a server is named already: one site's settings are none of
-/// another's.
+/// another's. `environment` is the names of its variables: cron lines and units of older versions hand all of the file over.
 fn file_of(
     settings: &[Setting],
     default: &Path,
-    is_handed_over: bool,
+    environment: &[String],
 ) -> Result<(Vec<Assignment>, Option<String>), Failure> {
     let value = |name| settings.iter().find(|setting| long(setting.option) == name);
     if let Some(named) = value(FILE) {
         return Ok((file::named(Path::new(&named.values[0]))?, None));
     }
     if let Some(server) = value("kamailio").or(value("redis")) {
-        let by_hand = server.place == Place::CommandLine && default.exists();
-        let warning = by_hand.then(|| {
+        let is_left_out =
+            |line: &Assignment| line.name.starts_with(PREFIX) && !environment.contains(&line.name);
+        let has_more = match server.place {
+            Place::CommandLine => default.exists(),
+            _ => file::default(default).is_ok_and(|lines| lines.iter().any(is_left_out)),
+        };
+        let warning = has_more.then(|| {
             let (shown, server) = (default.display(), server.name());
             format!(
                 "nothing of {shown} counts, as {server} names a server; give --settings {shown}, if it should, or --settings none"
@@ -166,7 +171,7 @@ fn file_of(
         });
         return Ok((Vec::new(), warning));
     }
-    file::default(default, is_handed_over)
+    Ok((file::default(default)?, None))
 }
 
 /// When a name is set twice, the last one counts, as in sh.
@@ -261,12 +266,6 @@ fn is_setting(option: &Arg) -> bool {
     long(option) != NO_SETTING
 }
 
-fn takes_a_file(option: &Arg) -> bool {
-    option
-        .get_value_names()
-        .is_some_and(|names| names == ["FILE"])
-}
-
 fn conflict(command: &Command, one: &Arg, other: &Arg) -> bool {
     let against = |one: &Arg, other: &Arg| {
         let conflicts = command.get_arg_conflicts_with(one);
@@ -323,7 +322,7 @@ fn misspelt(name: &str, place: &Place, resembled: &[&Arg]) -> Failure {
     let names: Vec<_> = resembled.iter().map(|option| variable(option)).collect();
     let names = names.join(" or ");
     let hint = match resembled {
-        [option] if names.starts_with(name) && takes_a_file(option) => {
+        [_] if name.ends_with("_PASSWORD") && names == format!("{name}_FILE") => {
             format!("put what it holds into a file, name that file in {names}, and remove {name}")
         }
         _ => format!("remove it, or rename it if {names} is what you mean"),

@@ -1,11 +1,14 @@
 //! The settings file: which one is read, and its lines `NAME='value'` as sh reads them. What sh would expand or run is refused.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::failure::Failure;
 use crate::peer::file;
+use crate::text::without_secrets;
 
 /// What cron, systemd and an administrator by hand share.
 pub const DEFAULT: &str = "/etc/kamonline.env";
@@ -30,37 +33,43 @@ pub fn named(path: &Path) -> Result<Vec<Assignment>, Failure> {
         return assignments("standard input", &text);
     }
     let text = file::read(path).map_err(|error| {
-        Failure::usage(format!("--settings {}: {error}", path.display()))
+        let shown = without_secrets(&path.to_string_lossy());
+        Failure::usage(format!("--settings {shown}: {error}"))
             .hint("give a file that you can read, - for standard input, or none")
     })?;
     assignments(&path.display().to_string(), &text)
 }
 
-/// The file that is read unasked, when it is there; and a warning when it is passed over. Units of older versions hand its
-/// settings over in the environment, to an account that may not read it.
-pub fn default(
-    path: &Path,
-    is_handed_over: bool,
-) -> Result<(Vec<Assignment>, Option<String>), Failure> {
+/// The file that is read unasked, when it is there.
+pub fn default(path: &Path) -> Result<Vec<Assignment>, Failure> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(Vec::new());
+    }
     let shown = path.display();
-    if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok((Vec::new(), None));
+    let text = file::read(path).or_else(|error| {
+        from_standard_input(path).map_err(|_| {
+            let hint = match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    "run it as root, sudo kamonline, or without the file: --settings none"
+                }
+                _ => "put a file there, or run it without: --settings none",
+            };
+            Failure::usage(format!("{shown}: {error}")).hint(hint)
+        })
+    })?;
+    assignments(&shown.to_string(), &text)
+}
+
+/// The file, where it is standard input: the units of older versions run under an account that may not open it, and `sh` has
+/// read it there already.
+fn from_standard_input(path: &Path) -> io::Result<Vec<u8>> {
+    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let id = |data: Metadata| (data.dev(), data.ino());
+    if id(stdin.metadata()?) != id(fs::metadata(path)?) {
+        return Err(ErrorKind::NotFound.into());
     }
-    match file::read(path) {
-        Ok(text) => Ok((assignments(&shown.to_string(), &text)?, None)),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied && is_handed_over => {
-            let warning = format!("{shown} was not read ({error}): only the environment counts");
-            Ok((Vec::new(), Some(warning)))
-        }
-        Err(error) => {
-            let failure = Failure::usage(format!("{shown}: {error}"));
-            Err(match error.kind() {
-                ErrorKind::PermissionDenied => failure
-                    .hint("run it as root, sudo kamonline, or without the file: --settings none"),
-                _ => failure.hint("put a file there, or run it without: --settings none"),
-            })
-        }
-    }
+    stdin.rewind()?;
+    file::read_all(stdin)
 }
 
 fn assignments(file: &str, text: &[u8]) -> Result<Vec<Assignment>, Failure> {
@@ -102,6 +111,9 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Before anything else a backslash is a pattern's own: sh makes `trunk-d+` of `trunk-\d+`.
+const NEEDS_A_BACKSLASH: &str = " \t'\"\\$`~#;&|<>()";
+
 /// The value as sh has it then. No error quotes it: it may hold a password.
 fn unquoted(text: &str) -> Result<String, &'static str> {
     const OPEN: &str = "a quote or a backslash is not closed on this line";
@@ -126,7 +138,10 @@ fn unquoted(text: &str) -> Result<String, &'static str> {
                     other => value.push(other),
                 }
             },
-            '\\' => value.push(rest.next().ok_or(OPEN)?),
+            '\\' => match rest.next().ok_or(OPEN)? {
+                escaped if NEEDS_A_BACKSLASH.contains(escaped) => value.push(escaped),
+                _ => return Err("sh would drop a backslash in it"),
+            },
             '$' | '`' => return Err(EXPANDED),
             '~' if value.is_empty() || value.ends_with(':') => return Err(EXPANDED),
             ';' | '&' | '|' | '<' | '>' | '(' | ')' => {
@@ -151,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    const VALUES: [&str; 24] = [
+    const VALUES: [&str; 27] = [
         "redis://127.0.0.1:6379/0",
         "'trunk-.*'",
         "\"trunk-.*\"",
@@ -176,6 +191,9 @@ mod tests {
         "a;id",
         "(a|b)",
         "'open",
+        "trunk-\\d+",
+        "trunk\\+1",
+        "\"trunk-\\d+\"",
     ];
 
     /// dash is what Debian calls sh.
@@ -233,6 +251,7 @@ mod tests {
             "A=\"s3cret",
             "A=s3cret\\",
             "A=s3cret B=1",
+            "A=s3cret-\\d+",
         ] {
             let failure = assignments("file", format!("B=1\n{line}\n").as_bytes()).unwrap_err();
             let told = failure.to_string();

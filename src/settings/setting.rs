@@ -45,7 +45,7 @@ impl<'a> Setting<'a> {
     /// A list is split at every comma; the last one may stand at the end.
     pub fn from_variable(option: &'a Arg, place: Place, value: OsString) -> Result<Self, Failure> {
         let variable = place.of(&variable(option));
-        check_spelling(&variable, &value)?;
+        check_spelling(option, &variable, &value)?;
         if !is_list(option) || value.is_empty() {
             return Self::checked(option, place, vec![value]);
         }
@@ -78,7 +78,7 @@ impl<'a> Setting<'a> {
                 return Err(Failure::usage(format!("{name} is empty"))
                     .hint("give it a value, or remove it"));
             }
-            check_spelling(&name, value)?;
+            check_spelling(option, &name, value)?;
             if trimmed(value) != *value {
                 return Err(
                     Failure::usage(format!("{name} begins or ends with a blank"))
@@ -141,8 +141,16 @@ const NOTHING: [&str; 8] = [
 ];
 
 /// What other programs make of a value: it would be taken for what it is not, and a pattern would match nobody.
-fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
+fn check_spelling(option: &Arg, name: &str, value: &OsStr) -> Result<(), Failure> {
     let text = value.to_string_lossy();
+    if has_comment(&text) {
+        return Err(
+            Failure::usage(format!("{name} holds a blank and then a #")).hint(
+                "remove the comment: only sh takes it off, outside quotes. In a pattern, write a \
+                 blank and a # that are meant as \\x20#",
+            ),
+        );
+    }
     let text = text.trim();
     if NOTHING.contains(&text) {
         return Err(Failure::usage(format!(
@@ -161,27 +169,32 @@ fn check_spelling(name: &str, value: &OsStr) -> Result<(), Failure> {
              pattern, write a quote that is meant as \\x27 or \\x22",
         ));
     }
-    if is_variable(text) {
+    if is_variable(text) || has_placeholder(text) {
         return Err(Failure::usage(format!(
-            "{name} is the name of a variable, which nobody replaced"
+            "{name} holds the name of a variable, which nobody replaced"
         ))
         .hint(
             "write its value: neither kamonline nor a file of Docker, systemd or cron knows it",
         ));
     }
-    let inside = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let inside = in_brackets(text);
     // Python 2 wrote u'777'.
-    if inside.is_some_and(|inside| is_quoted(inside.trim().trim_start_matches('u'))) {
+    let is_of_quoted = |inside: &str| is_quoted(inside.trim().trim_start_matches('u'));
+    if inside.is_some_and(|inside| is_list(option) || is_of_quoted(inside)) {
         return Err(
             Failure::usage(format!("{name} is a list as YAML or Ansible writes it")).hint(
                 "write its elements without brackets and quotes: 777,888 in a variable; on the \
-                 command line, repeat the option",
+                 command line, repeat the option. A pattern that is one class writes (?:[0-9])",
             ),
         );
     }
     Ok(())
+}
+
+/// As `trunk-.* # the trunks`: a file of Docker and a crontab have no comment behind a value.
+fn has_comment(text: &str) -> bool {
+    let is_behind_a_blank = |(at, _)| text[..at].ends_with(char::is_whitespace);
+    text.starts_with("# ") || text.match_indices('#').any(is_behind_a_blank)
 }
 
 const QUOTES: [(char, char); 6] = [
@@ -215,6 +228,34 @@ fn is_variable(text: &str) -> bool {
     name.is_some_and(|name| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     })
+}
+
+/// `$(TRUNKS)` of Kubernetes, `${TRUNKS:-777}`, `{{ trunks }}` and `${{ trunks }}` of templates, wherever they stand.
+fn has_placeholder(text: &str) -> bool {
+    let between = |from: &str, to: &str| {
+        let (_, rest) = text.split_once(from)?;
+        rest.split_once(to).map(|(inside, _)| inside)
+    };
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    between("$(", ")").is_some_and(is_name)
+        || between("${", "}").is_some()
+        || between("{{", "}}").is_some()
+}
+
+/// What a pair of brackets holds, when that is all there is: not `[0-9][0-9]`.
+fn in_brackets(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+    let mut open = 0;
+    let is_closed_early = inside.chars().any(|c| {
+        open += i32::from(c == '[') - i32::from(c == ']');
+        open < 0
+    });
+    (!is_closed_early).then_some(inside)
 }
 
 /// Control characters, and what a text that was copied from a page or a chat may hold: soft hyphens, zero-width

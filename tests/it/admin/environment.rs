@@ -187,6 +187,7 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("KAMONLINE_REDIS_PORT", "KAMONLINE_REDIS"),
         ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
         ("KAMONLINE_DEFAULT", "KAMONLINE_DEFAULT_DOMAIN"),
+        ("KAMONLINE_METRICS", "KAMONLINE_METRICS_FILE"),
         (
             "KAMONLINE_EXCLUDE",
             "KAMONLINE_EXCLUDE_DOMAIN or KAMONLINE_EXCLUDE_USER",
@@ -312,8 +313,34 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
         ] {
             refused(&quoted, "has a quote at one end");
         }
-        for name in ["$TRUNKS", "${TRUNKS_1}"] {
-            refused(name, "is the name of a variable, which nobody replaced");
+        for comment in [
+            format!("{value} # the trunks"),
+            format!("{value}\u{a0}#"),
+            "# the trunks".into(),
+        ] {
+            refused(&comment, "holds a blank and then a #");
+        }
+        for name in [
+            "$TRUNKS",
+            "${TRUNKS_1}",
+            "$(TRUNKS)",
+            "{{ prefix }}",
+            "${{ x }}",
+            "redis://${HOST:-h}/0",
+            "a-$(TRUNKS)-b",
+        ] {
+            refused(name, "holds the name of a variable, which nobody replaced");
+        }
+        if is_list(&option) {
+            for list in [
+                "[777]",
+                "[probe trunk.*]",
+                "[7[0-9]+, 888]",
+                "[[:digit:]]",
+                " [] ",
+            ] {
+                refused(list, "is a list as YAML or Ansible writes it");
+            }
         }
         for list in [
             "['777']",
@@ -367,9 +394,12 @@ fn a_value_that_another_program_spoilt_is_wrong_usage_and_blanks_round_an_elemen
         "a'|\"b",
         "trunk$",
         "$a|b",
-        "[0-9]",
+        "$(a|b)",
+        "#31#.*",
+        "a#b",
+        "(?:[0-9])",
+        "[0-9][0-9]",
         "[ab]c",
-        "['\"]",
         "\\x27a\\x27",
     ] {
         read(&[], &[("KAMONLINE_EXCLUDE_USER", right)]).unwrap();

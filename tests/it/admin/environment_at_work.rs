@@ -22,6 +22,9 @@ fn a_pattern_in_quotes_costs_no_trunk() {
         "\"trunk-.*\"",
         "['trunk-.*']",
         "trunk-.*\n777",
+        "trunk-.* # the trunks",
+        "[trunk-.*]",
+        "$(TRUNKS)",
     ] {
         run(pattern).expect(2);
     }
@@ -49,6 +52,7 @@ fn what_used_to_bite_leaves_another_applications_sets_alone() {
         kamonline_env(args, &[&servers[..], further].concat())
     };
     let in_database = format!("{redis}?db=3");
+    let two_registrars = format!("{kamailio} {kamailio}");
     for (args, environment, code, said) in [
         (
             &[][..],
@@ -83,6 +87,18 @@ fn what_used_to_bite_leaves_another_applications_sets_alone() {
             "remove it, or rename it if KAMONLINE_DRY_RUN is",
         ),
         (&[], ("KAMONLINE_DRY_RUN", "true"), 0, ""),
+        (
+            &["--rpc=jsonrpc"],
+            ("KAMONLINE_KAMAILIO", &two_registrars),
+            2,
+            "KAMONLINE_KAMAILIO: --kamailio: several URLs in one value?",
+        ),
+        (
+            &[],
+            ("KAMONLINE_PREFIX", "ONLINE: # x"),
+            2,
+            "KAMONLINE_PREFIX holds a blank and then a #",
+        ),
         (
             &[],
             ("KAMONLINE_REDIS", &in_database),

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
 use clap::CommandFactory;
+use kamonline::failure::Exit;
 use kamonline::settings::{self, Cli, Settings, SettingsError};
 
 use crate::lab::{Lab, Redis, Run, kamonline_command, kamonline_env, temp_dir};
@@ -58,8 +60,16 @@ fn it_is_read_unless_a_server_is_named() {
     for name in ["KAMONLINE_KAMAILIO", "KAMONLINE_REDIS"] {
         let settings = read(file, &[], &[(name, "x")]).unwrap();
         assert_eq!(prefix(&settings), "ONLINE:");
-        // As the cron lines of older versions hand it over.
-        assert_eq!(settings.warnings, [""; 0]);
+        let told = format!("kamonline.env counts, as {name} names a server; give --settings ");
+        let [warning] = &settings.warnings[..] else {
+            panic!("{:?}", settings.warnings);
+        };
+        assert!(warning.contains(&told), "{warning}");
+        // As the cron lines of older versions hand it over, and one that only sh reads.
+        let all = [(name, "x"), ("KAMONLINE_PREFIX", "file:")];
+        for file in [file, "TZ='UTC'\nKAMONLINE_PREFIX=\"$(id -un)\"\n"] {
+            assert_eq!(read(file, &[], &all).unwrap().warnings, [""; 0]);
+        }
     }
     for (args, environment, right) in [
         (&[][..], &[][..], "file:"),
@@ -83,8 +93,41 @@ fn it_is_read_unless_a_server_is_named() {
 }
 
 #[test]
+fn one_that_is_to_be_read_and_cannot_be_is_wrong_usage() {
+    let dir = temp_dir();
+    let dangling = dir.path().join("kamonline.env");
+    symlink("/nowhere/kamonline.env", &dangling).unwrap();
+    let read = |file: &Path, environment: &[(&str, &str)]| {
+        let pair = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+        let environment = environment.iter().map(pair);
+        let read = settings::read(&Cli::command(), vec!["kamonline".into()], environment, file);
+        match read {
+            Err(SettingsError::Failure(failure)) => {
+                assert_eq!(failure.exit, Exit::Usage);
+                Err(failure.to_string())
+            }
+            other => Ok(other.is_ok()),
+        }
+    };
+    for (file, why) in [
+        (&*dangling, "No such file"),
+        (dir.path(), "that is no regular file"),
+        (Path::new("/etc/passwd/kamonline.env"), "Not a directory"),
+    ] {
+        for environment in [&[][..], &[("KAMONLINE_MIN_UPTIME", "0s")]] {
+            let told = read(file, environment).unwrap_err();
+            let begins = format!("{}: {why}", file.display());
+            assert!(told.starts_with(&begins), "{told}");
+        }
+        let named = read(file, &[("KAMONLINE_REDIS", "redis://127.0.0.1")]);
+        assert_eq!(named, Ok(true));
+    }
+}
+
+#[test]
 fn the_command_line_wins_a_conflict_and_the_last_line_counts() {
-    let file = "\u{feff}KAMONLINE_QUIET=1\nKAMONLINE_PREFIX='a:'\nexport KAMONLINE_PREFIX='c:'\n";
+    let file =
+        "\u{feff}KAMONLINE_QUIET=1\nKAMONLINE_PREFIX='a:'\nexport KAMONLINE_PREFIX=c: # it\n";
     let settings = read(file, &["--verbose"], &[]).unwrap();
     assert!(!settings.matches.get_flag("quiet") && settings.matches.get_flag("verbose"));
     assert_eq!(prefix(&settings), "c:");
@@ -131,6 +174,22 @@ fn an_error_names_the_file_and_the_line() {
         (
             "KAMONLINE_EXCLUDE_USER=101 103",
             "KAMONLINE_EXCLUDE_USER: sh would run what follows",
+        ),
+        (
+            "KAMONLINE_EXCLUDE_USER='trunk-.* # the trunks'",
+            "KAMONLINE_EXCLUDE_USER holds a blank and then a #",
+        ),
+        (
+            "KAMONLINE_EXCLUDE_USER=[\"777\"]",
+            "KAMONLINE_EXCLUDE_USER is a list as YAML",
+        ),
+        (
+            "KAMONLINE_EXCLUDE_USER=['777']",
+            "KAMONLINE_EXCLUDE_USER is a list as YAML",
+        ),
+        (
+            "KAMONLINE_EXCLUDE_USER=trunk-\\d+",
+            "KAMONLINE_EXCLUDE_USER: sh would drop a backslash in it\nwrite NAME='value', with single quotes",
         ),
         ("set -a", "it sets nothing\nwrite NAME='value'"),
     ] {
@@ -202,6 +261,10 @@ fn what_a_file_sets_wrongly_is_told_with_its_line_when_the_run_begins() {
         (
             "KAMONLINE_DEFAULT_DOMAIN='*'".to_owned(),
             "KAMONLINE_DEFAULT_DOMAIN: --default-domain *: ",
+        ),
+        (
+            "KAMONLINE_KAMAILIO='http://h/rpc; http://i/rpc'".to_owned(),
+            "KAMONLINE_KAMAILIO: --kamailio: several URLs in one value?",
         ),
         (
             format!("KAMONLINE_REDIS='{redis}'\nKAMONLINE_DOMAIN='x{{1,2}}('"),

@@ -131,6 +131,15 @@ fn a_password_in_the_wrong_place_is_not_repeated() {
         &["--kamailio=http://:s3cret@127.0.0.1/rpc"],
         &["--kamailio=http://me:s3cret@127.0.0.1/rpc?x"],
         &["--kamailio-password-file=s3cret"],
+        &["--redis=redis://:s3cret@127.0.0.1 redis://127.0.0.1"],
+        &["--redis=redis://127.0.0.1", "--redis-ca=redis://:s3cret@h"],
+        &["--redis=rediss://127.0.0.1", "--redis-ca=redis://:s3cret@h"],
+        &["--settings=redis://:s3cret@h"],
+        &["--settings=me:s3cret@h"],
+        &["--metrics-file=redis://:s3cret@h"],
+        &["--default-domain=me:s3cret@h"],
+        &["--default-domain=me:s3cret@h", "--domain=x"],
+        &["--timeout=me:s3cret@h"],
     ] {
         let run = discreet(kamonline(args)).expect(2);
         assert_ne!(run.stderr, "", "{args:?}");
