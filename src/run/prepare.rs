@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, Builder};
 
 use super::changes::{Changes, by_key};
-use super::config::{Config, Mode, StaleUsers};
+use super::config::{Config, MissingUsers, Mode, StaleUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::findings::Findings;
 use super::look::{self, Look, ascending};
@@ -74,7 +74,8 @@ fn plan(
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
     outcome.returned = returned?;
 
-    let findings = Findings::new(&plan, &outcome.registrars, config.replicated);
+    let adds = config.missing == MissingUsers::Add;
+    let findings = Findings::new(&plan, &outcome.registrars, config.replicated, adds);
     let allowed = match may_remove {
         true => config.guard.check(&findings),
         false => config.guard.check_additions(&findings),
