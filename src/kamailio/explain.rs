@@ -9,6 +9,7 @@ use memchr::memmem;
 use super::error::Error;
 use super::{Command, Rpc, http};
 use crate::failure::Failure;
+use crate::peer::Password;
 use crate::peer::tls::Tls;
 use crate::text::{CHECK_THE_NAME, Escaped, NO_SUCH_NAME};
 
@@ -20,6 +21,7 @@ pub fn explain(
     rpc: Rpc,
     command: Command,
     timeout: Duration,
+    password: Option<&str>,
 ) -> Failure {
     let asked = match command {
         Command::Dump => "",
@@ -52,14 +54,14 @@ pub fn explain(
         ),
         Error::TooSlow => (
             format!("no whole answer within {}", format_duration(timeout)),
-            too_slow(command, url).into(),
+            too_slow(command, url, rpc),
         ),
         Error::Hangs => (
             format!(
                 "no answer within {}, and none to core.uptime either",
                 format_duration(timeout)
             ),
-            hanging(url),
+            hanging(url, rpc),
         ),
         Error::Silent => (
             "it closed the connection without an answer".into(),
@@ -95,7 +97,7 @@ pub fn explain(
             "use --rpc xhttp_rpc with this Kamailio: before 5.1 its JSON-RPC loses users".into(),
         ),
         Error::Refused { status, body, .. } if of_uptime => (
-            format!("it answered {status}{}", own_words(&body)),
+            format!("it answered {status}{}", own_words(status, &body)),
             CANNOT_TELL_UPTIME.into(),
         ),
         Error::Refused {
@@ -103,8 +105,11 @@ pub fn explain(
             server,
             body,
         } => (
-            format!("it answered {status}{}, not the dump", own_words(&body)),
-            way_out(status, server.as_deref(), &body, rpc),
+            format!(
+                "it answered {status}{}, not the dump",
+                own_words(status, &body)
+            ),
+            way_out(status, server.as_deref(), &body, rpc, password),
         ),
     };
     Failure::new(words).context(kamailio).hint(hint)
@@ -115,34 +120,52 @@ const CANNOT_TELL_UPTIME: &str = "allow core.uptime in kamailio.cfg as ul.dump i
                                   core/core.uptime). Or set --min-uptime 0s: kamonline then \
                                   believes a Kamailio that is still loading its users";
 
-fn too_slow(command: Command, url: &str) -> &'static str {
-    match command {
-        Command::Uptime => {
-            "check that event_route[xhttp:request] of kamailio.cfg answers core.uptime as it \
-             answers ul.dump: one that returns without an answer leaves kamonline waiting. If \
-             it does, Kamailio is overloaded: raise --timeout"
+const NO_ANSWER: &str = "one that returns without an answer leaves kamonline waiting";
+
+/// What else leaves a question without an answer. In the stock kamailio.cfg /RPC is for JSON-RPC.
+fn other_paths(rpc: Rpc) -> &'static str {
+    match rpc {
+        Rpc::XhttpRpc => {
+            ", and so do a path of jsonrpc_dispatch() (use --rpc jsonrpc) and one that url_match or \
+             url_skip of xhttp leaves out"
         }
+        Rpc::JsonRpc => ", and so does a path that url_match or url_skip of xhttp leaves out",
+    }
+}
+
+fn too_slow(command: Command, url: &str, rpc: Rpc) -> Cow<'static, str> {
+    match command {
+        Command::Uptime => format!(
+            "check that event_route[xhttp:request] of kamailio.cfg answers core.uptime as it \
+             answers ul.dump: {NO_ANSWER}. If it does, Kamailio is overloaded: raise --timeout"
+        )
+        .into(),
         // A plain port waits for the rest of what it takes for SIP.
         Command::Dump if url.starts_with("https:") => {
             "check that this is a port for TLS (listen=tls:...). If it is, Kamailio is \
              overloaded, or the dump does not fit its private memory: start it with more (-M \
              64)"
+            .into()
         }
-        Command::Dump => {
-            "check that event_route[xhttp:request] of kamailio.cfg answers this path: one that \
-             returns without an answer leaves kamonline waiting. With many users the dump may \
-             not fit: start Kamailio with -M 64 (1,000,000 users: -M 256). If it is only slow, \
-             raise --timeout. kamonline did not retry"
-        }
+        Command::Dump => format!(
+            "check that event_route[xhttp:request] of kamailio.cfg answers this path: \
+             {NO_ANSWER}{}. With many users the dump may not fit: start Kamailio with -M 64 \
+             (1,000,000 users: -M 256). If it is only slow, raise --timeout. kamonline did not \
+             retry",
+            other_paths(rpc)
+        )
+        .into(),
     }
 }
 
-fn hanging(url: &str) -> Cow<'static, str> {
-    let hint = "run kamcmd core.uptime on its host. If that gets no answer, Kamailio hangs, is \
-                stopped or overloaded: see its log, restart it, or raise --timeout. If it gets \
-                one, check that kamailio.cfg loads xhttp, and that its \
-                event_route[xhttp:request] answers this path: one that returns without an \
-                answer leaves kamonline waiting";
+fn hanging(url: &str, rpc: Rpc) -> Cow<'static, str> {
+    let hint = format!(
+        "run kamcmd core.uptime on its host. If that gets no answer, Kamailio hangs, is stopped \
+         or overloaded: see its log, restart it, or raise --timeout. If it gets one, check that \
+         kamailio.cfg loads xhttp, and that its event_route[xhttp:request] answers this path: \
+         {NO_ANSWER}{}",
+        other_paths(rpc)
+    );
     match url.starts_with("https:") {
         // A plain port waits for the rest of what it takes for SIP.
         true => {
@@ -162,30 +185,49 @@ fn closed(rpc: Rpc) -> &'static str {
         }
         Rpc::XhttpRpc => {
             "check that this is a port where kamailio.cfg has the modules xhttp and xhttp_rpc \
-             and an event_route[xhttp:request]; use https:// for a port with TLS. A Kamailio \
-             out of memory closes it too: out of private memory, when the dump does not fit \
-             (start it with -M 64), or of shared memory (-m; its log says \"shm pool\")"
+             and an event_route[xhttp:request] (if that calls jsonrpc_dispatch(), use --rpc \
+             jsonrpc); use https:// for a port with TLS. A Kamailio out of memory closes it too: \
+             out of private memory, when the dump does not fit (start it with -M 64), or of \
+             shared memory (-m; its log says \"shm pool\")"
         }
     }
 }
 
 /// What to do about an HTTP answer that is no dump.
-fn way_out(status: u16, server: Option<&str>, body: &[u8], rpc: Rpc) -> Cow<'static, str> {
+fn way_out(
+    status: u16,
+    server: Option<&str>,
+    body: &[u8],
+    rpc: Rpc,
+    password: Option<&str>,
+) -> Cow<'static, str> {
     let says = |text: &str| memmem::find(body, text.as_bytes()).is_some();
     let menus = says("RPC Management Interface");
     let from_kamailio =
         menus || server.is_some_and(|name| name.to_lowercase().contains("kamailio"));
     let root = match rpc {
         Rpc::XhttpRpc => {
-            "give --kamailio the root of xhttp_rpc (its xhttp_rpc_root, \"rpc\" by default), \
-             for instance http://127.0.0.1:5060/rpc; where kamailio.cfg has jsonrpc_dispatch() \
-             instead, use --rpc jsonrpc and its path"
+            "give --kamailio the root of xhttp_rpc (its xhttp_rpc_root, \"rpc\" by default); if it \
+             is that already, let kamailio.cfg call dispatch_xhttp_rpc() for it. Where it has \
+             jsonrpc_dispatch() instead, use --rpc jsonrpc and its path"
+        }
+        Rpc::JsonRpc if status == 404 && from_kamailio => {
+            "kamailio.cfg has no jsonrpc_dispatch() for this path: add it (WITH_ONLINE_JSONRPC in \
+             kamailio.cfg.example, for /jsonrpc), or use --rpc xhttp_rpc and its root"
         }
         Rpc::JsonRpc => {
-            "give --kamailio the path for which kamailio.cfg calls jsonrpc_dispatch(), for \
-             instance http://127.0.0.1:5060/jsonrpc"
+            "give --kamailio the path for which kamailio.cfg calls jsonrpc_dispatch(): in \
+             kamailio.cfg.example /jsonrpc, with WITH_ONLINE_JSONRPC"
         }
     };
+    if let (401 | 407, Some(password)) = (status, password) {
+        return format!(
+            "the user or the password is wrong: compare both with ONLINE_RPC_LOGIN of \
+             kamailio.cfg, or with what else asks for them there{}",
+            Password::doubt(password)
+        )
+        .into();
+    }
     match status {
         301..=399 => "give --kamailio the final address: kamonline follows no redirects",
         401 | 407 => {
@@ -222,17 +264,20 @@ fn named(server: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-/// In brackets, the status that the page itself prints, or the message of a JSON-RPC error.
-fn own_words(body: &[u8]) -> String {
+/// In brackets, the status that the page itself prints, the message of a JSON-RPC error, or the plain text of a 403.
+fn own_words(status: u16, body: &[u8]) -> String {
     let words = |before: &str, after: &str| {
         let start = memmem::find(body, before.as_bytes())? + before.len();
         let length = memmem::find(&body[start..], after.as_bytes())?;
-        Some(&body[start..start + length.min(100)])
+        Some(&body[start..start + length])
     };
+    let text = body.trim_ascii();
+    let is_told = status == 403 && !text.is_empty() && !text.contains(&b'<');
     words("<td>500: ", "</td>")
         .or_else(|| words("<pre>500: ", "</pre>"))
         .or_else(|| words("\"message\":\t\"", "\""))
         .or_else(|| words("\"message\":\"", "\""))
-        .map(|words| format!(" ({})", Escaped(words)))
+        .or(is_told.then_some(text))
+        .map(|words| format!(" ({})", Escaped(&words[..words.len().min(100)])))
         .unwrap_or_default()
 }

@@ -8,7 +8,6 @@ use reqwest::blocking::Client;
 use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
-use crate::peer::Password;
 use crate::peer::check_url;
 use crate::peer::limits::CONNECT_TENTHS;
 use crate::peer::tls::Tls;
@@ -17,13 +16,6 @@ use crate::peer::tls::Tls;
 pub struct Login {
     pub user: String,
     pub password: Option<String>,
-}
-
-impl Login {
-    /// What to look at when it is not accepted.
-    pub fn doubt(&self) -> &'static str {
-        self.password.as_deref().map_or("", Password::doubt)
-    }
 }
 
 /// The URL without user and password, and these; `password` takes precedence over one in the URL.

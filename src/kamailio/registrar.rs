@@ -158,21 +158,20 @@ impl Registrar {
     }
 
     fn explained(&self, error: Error, command: Command) -> Failure {
-        let doubt = match (&error, &self.login) {
-            (
-                Error::Refused {
-                    status: 401 | 407, ..
-                },
-                Some(login),
-            ) => login.doubt(),
-            _ => "",
-        };
+        let password = self
+            .login
+            .as_ref()
+            .and_then(|login| login.password.as_deref());
         let timeout = self.deadlines.timeout;
-        let failure = explain(error, self.url(), &self.tls, self.rpc, command, timeout);
-        Failure {
-            hint: failure.hint.map(|hint| hint + doubt),
-            ..failure
-        }
+        explain(
+            error,
+            self.url(),
+            &self.tls,
+            self.rpc,
+            command,
+            timeout,
+            password,
+        )
     }
 
     /// One question: what `read` makes of an answer with status 200, and the `Server` header.

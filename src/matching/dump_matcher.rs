@@ -201,12 +201,14 @@ impl DumpVisitor for DumpMatcher<'_> {
         let no_member = self.sets.seeks_everyone() && !matches.with_domain_online;
         if self.with_domain_count * 2 > self.aors && no_member {
             return Err(Failure::new(format!(
-                "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc has use_domain 1",
+                "{} of its {} AoRs hold a domain, and none of them is a member as it stands: its usrloc seems to have use_domain 1",
                 self.with_domain_count, self.aors
             ))
             .hint(
                 "leave out --default-domain: it is for registrars with use_domain 0. Ask \
-                 registrars of the two kinds in runs of their own, each with its --domain",
+                 registrars of the two kinds in runs of their own, each with its --domain. If \
+                 use_domain is 0, and users only look like e-mail addresses, SADD one who is \
+                 registered to the set as it stands, or give --ignore-domain instead",
             ));
         }
         matches.missing.unite(self.missing)?;

@@ -119,12 +119,12 @@ fn of_board(
     match plan {
         Some(plan) => writeln!(
             out,
-            "  members in another form: {}",
+            "  members left alone as another form of a registered user: {}",
             plan.totals.other_forms
         )?,
         None => writeln!(
             out,
-            "  members in another form: unknown, as there is no plan"
+            "  members left alone as another form of a registered user: unknown, as there is no plan"
         )?,
     }
     writeln!(out, "  keys of another type: {}", board.wrong_types)

@@ -16,6 +16,13 @@ pub struct Findings<'a> {
     pub several: Option<String>,
     /// A stale member and a missing user, where there are both.
     pub example: Option<Example>,
+    pub new_set: Option<NewSet>,
+}
+
+/// The set of `--default-domain` that would be made where there are sets, all of them of other domains.
+pub struct NewSet {
+    pub key: String,
+    pub others: usize,
 }
 
 /// How long a registrar had been up when its dump was asked for.
@@ -34,8 +41,8 @@ pub struct Example {
 }
 
 impl<'a> Findings<'a> {
-    /// `replicated` registrars may be several at one address.
-    pub fn new(plan: &Plan, registrars: &'a [Answer], replicated: bool) -> Self {
+    /// `replicated` registrars may be several at one address; `adds`: missing users are added.
+    pub fn new(plan: &Plan, registrars: &'a [Answer], replicated: bool, adds: bool) -> Self {
         let uptimes = registrars.iter().filter_map(|answer| {
             Some(UpWhenAsked {
                 registrar: &answer.url,
@@ -49,8 +56,19 @@ impl<'a> Findings<'a> {
             uptimes: uptimes.collect(),
             several: registrars.iter().find_map(several).filter(|_| !replicated),
             example: example(plan),
+            new_set: new_set(plan).filter(|_| adds),
         }
     }
+}
+
+fn new_set(plan: &Plan) -> Option<NewSet> {
+    let others = plan.sets.others;
+    let is_new = others > 0 && plan.totals.members == 0;
+    let added = plan.entries.iter().find(|entry| !entry.missing.is_empty());
+    added.filter(|_| is_new).map(|entry| NewSet {
+        key: Escaped(&entry.key).to_string(),
+        others,
+    })
 }
 
 /// Of one domain, if there is one that has both.

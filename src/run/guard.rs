@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::findings::{Example, Findings, UpWhenAsked};
+use super::findings::{Example, Findings, NewSet, UpWhenAsked};
 use crate::failure::Failure;
 use crate::matching::Totals;
 use crate::text::counted;
@@ -51,21 +51,28 @@ struct Objection {
 impl Guard {
     /// Refuses the whole plan where there is a reason to.
     pub fn check(&self, findings: &Findings) -> Result<(), Failure> {
-        refuse(&[
-            several_behind_one_address(findings),
-            self.too_young(findings),
+        let of_plan = [
+            self.new_set(findings),
             self.nobody_registered(findings),
             self.nobody_in_common(findings),
             self.too_many(findings),
-        ])
+        ];
+        // A flag would remove users whose phones have not registered since a restart.
+        let must_wait = findings.totals.online == 0 || of_plan.iter().any(Option::is_some);
+        let of_source = [
+            several_behind_one_address(findings),
+            self.too_young(findings, must_wait),
+        ];
+        refuse(of_source.into_iter().chain(of_plan))
     }
 
     /// The same for a plan that removes nobody: with a wrong setting it would add to the wrong sets.
     pub fn check_additions(&self, findings: &Findings) -> Result<(), Failure> {
-        refuse(&[self.nobody_in_common(findings)])
+        refuse([self.new_set(findings), self.nobody_in_common(findings)])
     }
 
-    fn too_young(&self, findings: &Findings) -> Option<Objection> {
+    /// `must_wait`: it offers no flag.
+    fn too_young(&self, findings: &Findings, must_wait: bool) -> Option<Objection> {
         let left = |up: &UpWhenAsked| {
             let needed = match up.is_empty {
                 true => self.min_uptime.max(EMPTY),
@@ -86,32 +93,66 @@ impl Guard {
         if left.is_zero() {
             return None;
         }
-        let said = match youngest.time {
-            Some(time) => format!("had been up for {} s only", time.as_secs()),
+        let age = match youngest.time {
+            Some(time) if time < self.min_uptime => format!(
+                "had been up for {} s only when it was asked, less than --min-uptime {}",
+                time.as_secs(),
+                humantime::format_duration(self.min_uptime)
+            ),
+            Some(time) => format!(
+                "had been up for {} s only when it was asked",
+                time.as_secs()
+            ),
             None => "has just started, or tells an uptime that makes no sense".into(),
+        };
+        let reports = match (youngest.is_empty, findings.totals.online) {
+            (true, _) => ", and reports nobody".into(),
+            (false, 0) => format!(", and reports {}", nobody(findings)),
+            (false, _) => String::new(),
+        };
+        let next = match must_wait {
+            true => " and run kamonline again: its users may be back then",
+            false => ": the next run does it",
+        };
+        let (otherwise, flag) = match (youngest.is_empty, youngest.time) {
+            (true, _) => (
+                ". If it has no users yet, leave it out of --kamailio until it has",
+                None,
+            ),
+            (false, None) => (
+                ". If its clock was set back, set it right, or restart Kamailio",
+                None,
+            ),
+            (false, Some(_)) if must_wait => ("", None),
+            (false, Some(_)) => (
+                ". If it knows all its users already",
+                Some("--min-uptime 0s".into()),
+            ),
         };
         Some(Objection {
             message: format!(
-                "Kamailio at {} {said} when it was asked, {}: it may not know all its users yet",
-                youngest.registrar,
-                match youngest.is_empty {
-                    true => "and reports nobody".to_owned(),
-                    false => format!(
-                        "less than --min-uptime {}",
-                        humantime::format_duration(self.min_uptime)
-                    ),
-                }
+                "Kamailio at {} {age}{reports}: it may not know all its users yet",
+                youngest.registrar
             ),
-            hint: format!(
-                "wait {} s: the next run does it. If {}",
-                left.as_secs_f64().ceil(),
-                match (youngest.is_empty, youngest.time) {
-                    (true, _) => "it has no users yet, leave it out of --kamailio until it has",
-                    (false, None) => "its clock was set back, set it right, or restart Kamailio",
-                    (false, Some(_)) => "it knows all its users already",
-                }
+            hint: format!("wait {} s{next}{otherwise}", left.as_secs_f64().ceil()),
+            flag,
+        })
+    }
+
+    /// A misspelt domain or prefix would begin a second board, and the dead would stay on the real one.
+    fn new_set(&self, findings: &Findings) -> Option<Objection> {
+        let NewSet { key, others } = findings.new_set.as_ref()?;
+        if self.empty == EmptyDump::Allowed {
+            return None;
+        }
+        Some(Objection {
+            message: format!(
+                "{key} would be a new set, with {}, while the sets under --prefix are of other \
+                 domains ({others})",
+                counted(findings.totals.missing, "user"),
             ),
-            flag: (!youngest.is_empty && youngest.time.is_some()).then(|| "--min-uptime 0s".into()),
+            hint: "check --default-domain and --prefix. If this set is to be made indeed".into(),
+            flag: Some("--allow-empty".into()),
         })
     }
 
@@ -125,22 +166,21 @@ impl Guard {
         if online > 0 || members == 0 || self.empty == EmptyDump::Allowed {
             return None;
         }
-        let (who, hint) = match aors {
-            0 => (
-                "nobody",
+        let hint = match aors {
+            0 => {
                 "check whether Kamailio was just restarted, whether its usrloc has db_mode 3 \
-                 (nothing in memory), and --table",
-            ),
-            _ => (
-                "nobody of these domains",
+                 (nothing in memory), and --table"
+            }
+            _ => {
                 "check --domain and --exclude-user, and whether this is the registrar of this \
-                 site",
-            ),
+                 site"
+            }
         };
         Some(Objection {
             message: format!(
-                "Kamailio reports {who}, while Redis has {}: refused, to keep the board from \
+                "Kamailio reports {}, while Redis has {}: refused, to keep the board from \
                  being emptied",
+                nobody(findings),
                 counted(members, "member")
             ),
             hint: format!("{hint}. If nobody is online indeed"),
@@ -205,6 +245,13 @@ impl Guard {
     }
 }
 
+fn nobody(findings: &Findings) -> &'static str {
+    match findings.totals.aors {
+        0 => "nobody",
+        _ => "nobody of these domains",
+    }
+}
+
 fn several_behind_one_address(findings: &Findings) -> Option<Objection> {
     Some(Objection {
         message: findings.several.clone()?,
@@ -216,26 +263,22 @@ fn several_behind_one_address(findings: &Findings) -> Option<Objection> {
     })
 }
 
-/// Names every flag at once that the plan would need, unless the first objection has none: those come first.
-fn refuse(objections: &[Option<Objection>]) -> Result<(), Failure> {
-    let objections: Vec<_> = objections.iter().flatten().collect();
-    let Some(Objection {
-        message,
-        hint,
-        flag,
-    }) = objections.first()
-    else {
+/// Names every flag at once that the plan would need. An objection without a flag comes first, and names none.
+fn refuse(objections: impl IntoIterator<Item = Option<Objection>>) -> Result<(), Failure> {
+    let objections: Vec<_> = objections.into_iter().flatten().collect();
+    let without_flag = objections.iter().find(|one| one.flag.is_none());
+    let Some(first) = without_flag.or(objections.first()) else {
         return Ok(());
     };
+    let refusal = Failure::refused(&first.message);
+    if without_flag.is_some() {
+        return Err(refusal.hint(&first.hint));
+    }
     let flags: Vec<_> = objections
         .iter()
         .filter_map(|one| one.flag.clone())
         .collect();
-    let refusal = Failure::refused(message);
-    Err(match flag {
-        None => refusal.hint(hint),
-        Some(_) => refusal.hint(format!("{hint}: {}", flags.join(" "))),
-    })
+    Err(refusal.hint(format!("{}: {}", first.hint, flags.join(" "))))
 }
 
 impl MaxRemoval {
@@ -315,6 +358,10 @@ mod tests {
                 is_empty: false,
             });
             let findings = Findings {
+                totals: Totals {
+                    online: 1,
+                    ..Totals::default()
+                },
                 uptimes: uptimes.collect(),
                 ..Findings::default()
             };
@@ -390,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_every_flag_that_lets_the_plan_through() {
+    fn a_refusal_names_every_flag_that_lets_the_plan_through_or_none() {
         let hint = |aors, stale, time: Option<u64>| {
             let totals = Totals {
                 stale,
@@ -415,7 +462,10 @@ mod tests {
         assert!(hint(0, 20, Some(500)).ends_with("indeed: --allow-empty --max-removal 20"));
         assert!(hint(0, 5, Some(500)).ends_with("indeed: --allow-empty"));
         assert!(hint(3, 20, Some(500)).ends_with("never added: --allow-empty --max-removal 20"));
-        assert!(hint(0, 20, Some(1)).ends_with(": --min-uptime 0s --allow-empty --max-removal 20"));
+        for (aors, stale) in [(0, 20), (0, 5), (3, 20)] {
+            let wait = "wait 119 s and run kamonline again: its users may be back then";
+            assert_eq!(hint(aors, stale, Some(1)), wait);
+        }
         let no_flag_helps = hint(0, 20, None);
         assert!(
             no_flag_helps.ends_with("restart Kamailio"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, Builder};
 
 use super::changes::{Changes, by_key};
-use super::config::{Config, Mode, StaleUsers};
+use super::config::{Config, MissingUsers, Mode, StaleUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
 use super::findings::Findings;
 use super::look::{self, Look, ascending};
@@ -74,7 +74,8 @@ fn plan(
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
     outcome.returned = returned?;
 
-    let mut findings = Findings::new(&plan, &outcome.registrars, config.replicated);
+    let adds = config.missing == MissingUsers::Add;
+    let mut findings = Findings::new(&plan, &outcome.registrars, config.replicated, adds);
     if removes && !config.replicated && findings.several.is_none() {
         let is_of_several = |notice: &&Notice| matches!(notice, Notice::SeveralAddresses(_));
         let notice = outcome.notices.iter().find(is_of_several);

@@ -243,7 +243,8 @@ pub struct Cli {
     /// Accept that Kamailio reports nobody in scope, or no member of any set
     ///
     /// Without it, both are refused while the sets have members: a Kamailio that was just restarted knows nobody yet; and Redis
-    /// and Kamailio have nobody in common when --prefix or the registrar is wrong, or members are written in another form.
+    /// and Kamailio have nobody in common when --prefix or the registrar is wrong, or members are written in another form. So is
+    /// --add-missing refused where all sets are of other domains than --default-domain, which may be misspelt.
     #[arg(help_heading = RUN, long)]
     pub allow_empty: bool,
 

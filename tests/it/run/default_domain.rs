@@ -74,3 +74,43 @@ fn a_registrar_that_has_domains_is_told_on_an_empty_board_too() {
     }
     assert_eq!(redis.members(OURS), ["100", "200"]);
 }
+
+/// A domain or a prefix that is misspelt.
+#[test]
+fn a_new_set_beside_those_of_other_domains_is_refused() {
+    let (kamailio, redis) = site(false);
+    kamailio.register("100@abc.voip.ca");
+    kamailio.register("101@abc.voip.ca");
+    let args = |domain, further: &[&'static str]| [&[domain, "--add-missing"], further].concat();
+    let (ours, misspelt) = (
+        "--default-domain=abc.voip.ca",
+        "--default-domain=abd.voip.ca",
+    );
+    // Nothing is wrong with the first set of all.
+    run(&kamailio, &redis, &args(ours, &[])).expect(0);
+    redis.add(OURS, "gone");
+    let board = ["100", "101", "gone"];
+    assert_eq!(redis.members(OURS), board);
+    for (args, key) in [
+        (args(misspelt, &[]), "ONLINE:abd.voip.ca"),
+        (args(misspelt, &["--dry-run"]), "ONLINE:abd.voip.ca"),
+        (args(misspelt, &["--keep-stale"]), "ONLINE:abd.voip.ca"),
+        (args(ours, &["--prefix=ONLINE"]), "ONLINEabc.voip.ca"),
+    ] {
+        let said = run(&kamailio, &redis, &args).expect(3).stderr;
+        let error = format!(
+            "{key} would be a new set, with 2 users, while the sets under --prefix are of other \
+             domains (1); nothing was changed"
+        );
+        let hint = "hint: check --default-domain and --prefix. If this set is to be made \
+                    indeed: --allow-empty\n";
+        assert!(said.contains(&error) && said.ends_with(hint), "{said}");
+        assert_eq!(redis.keys(), [OURS]);
+        assert_eq!(redis.members(OURS), board);
+    }
+    // Who adds nobody makes no set.
+    run(&kamailio, &redis, &[misspelt]).expect(0);
+    assert_eq!(redis.keys(), [OURS]);
+    run(&kamailio, &redis, &args(misspelt, &["--allow-empty"])).expect(0);
+    assert_eq!(redis.members("ONLINE:abd.voip.ca"), ["100", "101"]);
+}

@@ -51,6 +51,38 @@ fn an_empty_dump_is_no_reason_to_empty_the_board() {
     assert_eq!(lab.redis.keys(), [""; 0]);
 }
 
+/// Phones that have not registered since a restart are gone only when they do not come back.
+#[test]
+fn after_a_restart_no_flag_removes_those_who_have_not_registered_yet() {
+    let lab = lab(0, 30);
+    let young = ["--min-uptime=2m"];
+    let says = |args: &[&str], reports: &str| {
+        refused(
+            &lab,
+            args,
+            "s and run kamonline again: its users may be back then",
+        );
+        let said = lab.run(args).expect(3).stderr;
+        let (error, hint) = said.split_once("hint: wait 1").unwrap();
+        assert!(error.contains("less than --min-uptime 2m"), "{said}");
+        assert!(error.contains(reports) && !hint.contains("--"), "{said}");
+    };
+    let nobody = ", and reports nobody: it may not know all its users yet";
+    says(&young, nobody);
+    says(
+        &["--min-uptime=2m", "--allow-empty", "--max-removal=30"],
+        nobody,
+    );
+    lab.register("100@abc.voip.ca");
+    let of_these = ", and reports nobody of these domains: it may";
+    lab.redis.add("ONLINE:xyz.voip.ca", "dead0");
+    let other = ["--min-uptime=2m", "--domain=xyz[.]voip[.]ca"];
+    let said = lab.run(&other).expect(3).stderr;
+    assert!(said.contains(of_these) && !said.contains(": --"), "{said}");
+    // Most have not come back yet.
+    says(&young, "less than --min-uptime 2m: it may not know");
+}
+
 #[test]
 fn the_registrar_of_another_site_is_no_reason_to_empty_a_domain() {
     let lab = lab(3, 3);

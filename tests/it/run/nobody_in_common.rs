@@ -130,18 +130,28 @@ fn with_use_domain_0_a_user_may_look_like_an_address() {
         },
         None,
     );
-    kamailio.register("alice%40example.com@abc.voip.ca");
-    redis.add_many("ONLINE:abc.voip.ca", ["alice@example.com", "gone"]);
-    redis.add("ONLINE:example.com", "bob");
+    for user in ["alice%40example.com", "bob%40example.com", "100"] {
+        kamailio.register(&format!("{user}@abc.voip.ca"));
+    }
     let (url, at) = (kamailio.rpc_url(), redis.url());
-    kamonline(&[
-        "--kamailio",
-        &url,
-        "--redis",
-        &at,
-        "--default-domain=abc.voip.ca",
-        "--settle=0s",
-    ])
-    .expect(0);
-    assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["alice@example.com"]);
+    let run = |args: &[&str]| {
+        let servers = ["--kamailio", &url, "--redis", &at, "--settle=0s"];
+        kamonline(&[&servers, args].concat())
+    };
+    let ours = "ONLINE:abc.voip.ca";
+    let one_domain = ["--default-domain=abc.voip.ca", "--add-missing"];
+    for board in [&[][..], &["100", "gone"]] {
+        redis.add_many(ours, board.iter().copied());
+        let said = run(&one_domain).expect(1).stderr;
+        let way_out = "SADD one who is registered to the set as it stands, or give --ignore-domain";
+        assert!(said.contains(way_out), "{said}");
+        assert_eq!(redis.members(ours), board);
+    }
+    run(&["--ignore-domain"]).expect(0);
+    assert_eq!(redis.members(ours), ["100"]);
+    redis.add_many(ours, ["alice@example.com", "gone"]);
+    redis.add("ONLINE:example.com", "bob");
+    run(&one_domain).expect(0);
+    let all = ["100", "alice@example.com", "bob@example.com"];
+    assert_eq!(redis.members(ours), all);
 }

@@ -102,6 +102,19 @@ pub fn at(path: &str) -> Site {
     site(lab.kamailio.rpc_url().replace("/rpc", path), lab)
 }
 
+/// Where kamailio.cfg.example has it with WITH_ONLINE_JSONRPC.
+pub fn without_jsonrpc() -> Site {
+    at("/jsonrpc").with(&["--rpc=jsonrpc"])
+}
+
+/// At the usual root.
+pub fn without_xhttp_rpc() -> Site {
+    of_lab(lab(KamailioOptions {
+        defines: vec!["ONLINE_RPC_ROOT=\"other\"".into()],
+        ..KamailioOptions::default()
+    }))
+}
+
 /// It answers elsewhere, where it would be believed.
 pub fn that_moved(status: &str) -> Site {
     let lab = lab(KamailioOptions::default());

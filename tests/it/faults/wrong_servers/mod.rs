@@ -45,7 +45,7 @@ impl Site {
 /// How it comes about, what the error says, and what the hint says.
 type Row = (fn() -> Site, &'static str, &'static str);
 
-const KAMAILIO: [Row; 14] = [
+const KAMAILIO: [Row; 16] = [
     (
         kamailio::down,
         "cannot connect (Connection refused",
@@ -78,13 +78,23 @@ const KAMAILIO: [Row; 14] = [
     ),
     (
         kamailio::forbidding_this_host,
-        "it answered 403",
+        "it answered 403 (ONLINE_ALLOWED in kamonline.cfg does not allow 127.0.0.1), not the dump",
         "allow the address of this host",
+    ),
+    (
+        kamailio::without_jsonrpc,
+        "it answered 404",
+        "kamailio.cfg has no jsonrpc_dispatch() for this path: add it",
     ),
     (
         || kamailio::at("/rpc/ul"),
         "500 (Bad URL)",
         "root of xhttp_rpc",
+    ),
+    (
+        kamailio::without_xhttp_rpc,
+        "it answered 404",
+        "if it is that already, let kamailio.cfg call dispatch_xhttp_rpc() for it",
     ),
     (
         || kamailio::at("/other"),

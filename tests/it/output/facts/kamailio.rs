@@ -17,8 +17,9 @@ fn site(kamailio: &str, redis: &Redis, args: &[&str], code: i32, lines: &[&str])
     says(kamailio, &redis.url(), args, code, &lines)
 }
 
+/// As the reason begins.
 fn untold(why: &str) -> String {
-    format!("{UP}it does not tell ({why})")
+    format!("{UP}it does not tell ({why}")
 }
 
 #[test]
@@ -113,11 +114,22 @@ fn with(options: KamailioOptions) -> Kamailio {
     kamailio
 }
 
+/// As in the stock file, but for the path.
+const STOCK_JSONRPC: &str = "modparam(\"jsonrpcs\", \"transport\", 1)\n\
+                             event_route[xhttp:request] { \n\
+                             if ($hu =~ \"^/rpc\") { jsonrpc_dispatch(); exit; }\n}";
+const SKIPPED: &str = "modparam(\"xhttp\", \"url_skip\", \"^/rpc\")\n\
+                       event_route[xhttp:request] { dispatch_xhttp_rpc(); }";
+
 #[test]
 fn a_kamailio_cfg_that_does_not_answer() {
     let redis = board(RedisOptions::default());
-    let event_route = "event_route[xhttp:request] { return; }";
-    for (modules, event_route) in [("", ""), ("xhttp", event_route)] {
+    for (modules, event_route) in [
+        ("", ""),
+        ("xhttp", "event_route[xhttp:request] { return; }"),
+        ("xhttp jsonrpcs", STOCK_JSONRPC),
+        ("xhttp xhttp_rpc", SKIPPED),
+    ] {
         let (_dir, kamailio) = with_routes(modules, event_route);
         let root = kamailio.rpc_url();
         let said = "no answer within 1s, and none to core.uptime either";
@@ -127,9 +139,22 @@ fn a_kamailio_cfg_that_does_not_answer() {
             "kamcmd core.uptime",
             "loads xhttp",
             "returns without an answer",
+            "a path of jsonrpc_dispatch() (use --rpc jsonrpc)",
+            "url_match or url_skip",
         ] {
             assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
         }
+        if event_route == STOCK_JSONRPC {
+            site(&root, &redis, &["--rpc=jsonrpc"], 0, &[SERVER, UP]);
+        }
+    }
+    let (_dir, kamailio) = with_routes("xhttp jsonrpcs", &STOCK_JSONRPC.replace("exit;", ""));
+    let run = site(&kamailio.rpc_url(), &redis, &[], 1, &[]);
+    for part in [
+        "closed the connection",
+        "jsonrpc_dispatch(), use --rpc jsonrpc)",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
     }
 }
 
@@ -155,8 +180,8 @@ fn a_kamailio_cfg_that_answers_otherwise() {
                 defines: vec![other_address],
                 ..KamailioOptions::default()
             },
-            "it answered 403, not the dump",
-            &[SERVER, &*forbids],
+            "it answered 403 (ONLINE_ALLOWED in kamonline.cfg does not allow 127.0.0.1), not the dump",
+            &[SERVER, &untold("it answered 403 (ONLINE_ALLOWED in ")[..]],
         ),
         (
             KamailioOptions {

@@ -71,7 +71,7 @@ fn a_right_site() {
         "  database: 0 (keys: 1 in db0)",
         "  sets: 1 under ONLINE:, in scope",
         "  members: 1",
-        "  members in another form: 0",
+        "  members left alone as another form of a registered user: 0",
         "  keys of another type: 0",
         "  writing tried in: 1 of 1 sets",
         "  SADD: allowed",

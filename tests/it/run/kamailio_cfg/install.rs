@@ -87,6 +87,7 @@ fn what_kamailio_says_is_told_at_the_head() {
             .ends(),
         defining("ONLINE_DOMAIN \"voip.ca\" # ours").is_refused(),
         quoted_aor(),
+        redis_of_another_name(),
         one_domain()
             .last("event_route[usrloc:contact-expired] {\n\texit;\n}")
             .is_refused(),
@@ -114,6 +115,14 @@ fn a_value_without_its_quotes_or_with_a_comment_is_a_syntax_error_in_kamonline_c
 
 fn defining(setting: &str) -> KamailioCfg {
     KamailioCfg::many_domains().ahead(&format!("#!define {setting}"))
+}
+
+fn redis_of_another_name() -> String {
+    let site = KamailioCfg::many_domains()
+        .replace_in_fragment("ONLINE_REDIS)", "\"name=srvN;addr=127.0.0.1;port=1\")")
+        .start();
+    site.register("100@voip.ca");
+    site.log_of_errors()
 }
 
 fn quoted_aor() -> String {
