@@ -1,15 +1,12 @@
 //! When a plan is refused: it looks like a broken source, or like a wrong setting.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::findings::{Example, Findings, NewSet, UpWhenAsked};
+use super::max_removal::MaxRemoval;
 use crate::failure::Failure;
 use crate::matching::Totals;
 use crate::text::counted;
-
-/// Removals that pass under any share above 0%, so that a share works on small sites.
-const FEW_REMOVALS: usize = 10;
 
 /// How long a registrar that reports nobody must have been up, while others have users: before it loads it is empty, and
 /// neither grows nor shrinks. A standby is older.
@@ -23,14 +20,6 @@ pub struct Guard {
     pub min_uptime: Duration,
     /// One that is old enough and has users suffices, as each knows the users of all (`--replicated`).
     pub one_suffices: bool,
-}
-
-/// `--max-removal`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MaxRemoval {
-    Count(usize),
-    /// Of the members of all sets.
-    Percent(usize),
 }
 
 /// `--allow-empty`
@@ -281,27 +270,6 @@ fn refuse(objections: impl IntoIterator<Item = Option<Objection>>) -> Result<(),
     Err(refusal.hint(format!("{}: {}", first.hint, flags.join(" "))))
 }
 
-impl MaxRemoval {
-    fn allows(self, stale: usize, members: usize) -> bool {
-        match self {
-            MaxRemoval::Count(most) => stale <= most,
-            MaxRemoval::Percent(0) => stale == 0,
-            MaxRemoval::Percent(percent) => {
-                stale <= FEW_REMOVALS || stale * 100 <= percent * members
-            }
-        }
-    }
-}
-
-impl fmt::Display for MaxRemoval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MaxRemoval::Count(most) => write!(f, "{most}"),
-            MaxRemoval::Percent(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,40 +281,6 @@ mod tests {
             min_uptime: Duration::from_secs(120),
             one_suffices: false,
         }
-    }
-
-    fn allows(max_removal: MaxRemoval, stale: usize, members: usize) -> bool {
-        let totals = Totals {
-            stale,
-            members,
-            aors: 1,
-            online: 1,
-            ..Totals::default()
-        };
-        let findings = Findings {
-            totals,
-            ..Findings::default()
-        };
-        guard(max_removal).check(&findings).is_ok()
-    }
-
-    #[test]
-    fn a_count_is_the_most_that_may_go() {
-        assert!(
-            allows(MaxRemoval::Count(500), 500, 500)
-                && !allows(MaxRemoval::Count(500), 501, 100_000)
-        );
-        assert!(allows(MaxRemoval::Count(0), 0, 5) && !allows(MaxRemoval::Count(0), 1, 5));
-    }
-
-    #[test]
-    fn a_share_is_of_the_members_and_lets_a_few_go_unless_it_is_0() {
-        let percent = MaxRemoval::Percent;
-        assert!(allows(percent(50), 50, 100) && !allows(percent(50), 51, 100));
-        assert!(allows(percent(50), 10, 10) && !allows(percent(50), 11, 11));
-        assert!(allows(percent(1), 10, 100) && allows(percent(100), 100, 100));
-        assert!(allows(percent(0), 0, 100) && !allows(percent(0), 1, 100));
-        assert_eq!(percent(50).to_string(), "50%");
     }
 
     #[test]
