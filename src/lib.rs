@@ -38,7 +38,7 @@
 //! - the run: every step; a signal before the first write abandons it
 //! - one for each of several registrars: all are asked at the same time ([`kamailio::each`])
 //! - one for each dump: matches AoRs while Kamailio prints further ones ([`matching::DumpMatcher`])
-//! - one of reqwest's for each registrar: its sockets; and one more, while a name is resolved
+//! - one of reqwest's for each registrar: its sockets; and one that resolves a name, and lives some seconds longer
 //! - the second look and the last one: a signal abandons the last (`run/carry_out.rs`)
 //! - two for the spinner, on a terminal ([`run::Progress`])
 //!

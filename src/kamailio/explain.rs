@@ -178,7 +178,8 @@ fn way_out(status: u16, server: Option<&str>, body: &[u8], rpc: Rpc) -> Cow<'sta
     let root = match rpc {
         Rpc::XhttpRpc => {
             "give --kamailio the root of xhttp_rpc (its xhttp_rpc_root, \"rpc\" by default), \
-             for instance http://127.0.0.1:5060/rpc"
+             for instance http://127.0.0.1:5060/rpc; where kamailio.cfg has jsonrpc_dispatch() \
+             instead, use --rpc jsonrpc and its path"
         }
         Rpc::JsonRpc => {
             "give --kamailio the path for which kamailio.cfg calls jsonrpc_dispatch(), for \

@@ -31,6 +31,10 @@ impl Domains {
         self.by_id.iter().map(|name| self.names.get(*name))
     }
 
+    pub fn ids(&self) -> impl Iterator<Item = DomainId> + use<> {
+        (0..self.count()).map(|index| DomainId::new(index as u32))
+    }
+
     pub fn find(&self, domain: &[u8]) -> Option<DomainId> {
         // A registrar's are in lower case already.
         let id = self.find_lower(domain);

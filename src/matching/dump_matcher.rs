@@ -7,6 +7,7 @@ use std::thread::{Builder, Scope as Threads, ScopedJoinHandle};
 
 use super::aor;
 use super::dump::{DumpItem, DumpVisitor};
+use super::readings::meant_out_of_scope;
 use super::scope::{AorDomain, Rules};
 use super::{Aors, Batch, DomainId, Matches, Missing, Sets, bounded};
 use crate::failure::Failure;
@@ -108,13 +109,16 @@ impl<'scope> DumpMatcher<'scope> {
             Aors::Whole => Some(DomainId::NONE),
             Aors::AsDumped | Aors::WithDomain => self.sets.domains.find(domain),
         };
+        let out_of_scope = || meant_out_of_scope(self.rules, self.sets);
         if let Some(group) = group {
             batch.add(group, user)?;
             if batch.count() == BATCH {
                 pass_on(batch, &self.batches);
             }
         } else if self.sets.seeks(domain, user)
-            && (self.missing.has_domain(domain) || self.rules.counts(domain))
+            && (self.missing.has_domain(domain)
+                || self.rules.counts(domain)
+                || self.sets.means(domain, user, out_of_scope))
         {
             self.missing.add(domain, user)?;
         }

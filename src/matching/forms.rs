@@ -14,6 +14,10 @@ pub enum Reading {
     Port,
     /// `Alice`, where case counts and the user is `alice`.
     Case,
+    /// `100@xyz.voip.ca` in the set of `abc.voip.ca`.
+    OtherDomain,
+    /// The set is that of `sip.abc.voip.ca`, another name of the domain (`aliases.rs`).
+    Alias,
     /// `+1555`, where the AoR is `+1555@`, of a tel: URI; `100`, where the AoR is `100` and others hold a domain.
     NoDomain,
 }
@@ -40,7 +44,9 @@ pub fn forms(
             None => Some(name),
         };
         let parts = user.map(|user| [user, before(user, b';'), before(before(user, b';'), b':')]);
-        let shorter = parts.into_iter().flatten();
+        let whole = before(before(name, b';'), b'?');
+        let whole = [Some(whole), without_port(whole)].into_iter().flatten();
+        let shorter = parts.into_iter().flatten().chain(whole);
         let shorter = shorter.filter(|part| part.len() < name.len());
         forms.extend(shorter.map(|part| (part.to_vec(), Some(Reading::Longer))));
         // With its domain a member is online already where domains are ignored, but for a scheme, a port or the case.
@@ -56,15 +62,39 @@ pub fn forms(
     forms
 }
 
+/// The domains behind the `@` of a member, with their port and without, unless they are its own.
+pub fn other_domains(member: &[u8], own: &[u8]) -> Vec<Vec<u8>> {
+    let mut domains = Vec::new();
+    for member in [Some(member.to_vec()), unescaped(member)]
+        .into_iter()
+        .flatten()
+    {
+        let Some((_, domain)) = aor::split(without_scheme(&member)) else {
+            continue;
+        };
+        let domain = before(before(domain, b';'), b'?');
+        if !domain.is_empty() && !is_of(domain, own) {
+            domains.push(domain.to_vec());
+            domains.extend(without_port(domain).map(<[u8]>::to_vec));
+        }
+    }
+    domains
+}
+
 /// Whether a member holds nothing that a URI has besides its user.
 pub fn is_user_alone(member: &[u8]) -> bool {
-    let is_more = |byte: &u8| matches!(byte, b'@' | b':' | b';' | b'<' | b'%') || *byte <= b' ';
+    let is_more =
+        |byte: &u8| matches!(byte, b'@' | b':' | b';' | b'<' | b'%' | b'"' | b'?') || *byte <= b' ';
     !member.iter().any(is_more)
 }
 
 /// Of a URI that may stand in angle brackets behind a name.
 fn without_scheme(member: &[u8]) -> &[u8] {
     let member = member.trim_ascii();
+    let quoted = member.strip_prefix(b"\"");
+    let member = quoted
+        .and_then(|quoted| quoted.strip_suffix(b"\""))
+        .unwrap_or(member);
     let uri = member
         .iter()
         .position(|byte| *byte == b'<')

@@ -110,7 +110,7 @@ impl Matches {
             if index.has_several(found) && !done.of_everyone.insert(found) {
                 continue;
             }
-            let members = sets.by_domain(found);
+            let members = sets.by_domain(Among::Everyone, found);
             for of_domain in members.chunk_by(|a, b| sets.domain_of(*a) == sets.domain_of(*b)) {
                 let mut presence = Presence::OnlineFirst;
                 for member in of_domain {

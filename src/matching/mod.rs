@@ -6,6 +6,7 @@
 //!
 //! Hashing, and touching memory ahead of its use, stay inside this folder.
 
+mod aliases;
 mod aor;
 mod batch;
 mod contents;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::aliases;
 use super::readings::{self, OtherForm, Readings};
-use super::scope::Rules;
+use super::scope::{AorDomain, Rules};
 use super::{DomainId, KeyId, Matches, MemberId, Names, Sets, UserId};
 
 /// Every domain, with the members to remove from its sets and the users to add.
@@ -52,7 +53,7 @@ pub struct Totals {
 
 impl Plan {
     /// From here on the stale members are sought and whom they may mean, and nobody else.
-    pub fn new(rules: &Rules, sets: Sets, matches: Matches) -> Self {
+    pub fn new(rules: &Rules, mut sets: Sets, matches: Matches) -> Self {
         let new_entry = |domain: &[u8]| Entry::new(&rules.prefix, domain);
         let mut entries: Vec<_> = sets.domains.iter().map(new_entry).collect();
         for key in sets.key_ids() {
@@ -67,10 +68,21 @@ impl Plan {
         for (entry, online) in entries.iter_mut().zip(matches.online_by_domain(&sets)) {
             entry.online = online;
         }
+        if rules.aor_domain == AorDomain::Own && matches.missing.count() > 0 {
+            let mut unknown: Vec<_> = (sets.domains.ids().zip(&entries))
+                .filter(|(_, entry)| !entry.stale.is_empty() && entry.online == 0)
+                .map(|(domain, entry)| (domain, &entry.stale[..]))
+                .collect();
+            unknown.retain(|(domain, _)| {
+                let name = sets.domains.name(*domain);
+                !name.is_empty() && !matches.missing.has_domain(name)
+            });
+            sets.aliases = aliases::of(rules, &sets, &matches.missing, &unknown);
+        }
         for (domain, mut users) in matches.missing.by_domain() {
             // Excluded only here: an excluded AoR must still keep its members online.
             users.retain(|user| !rules.excludes(domain, matches.missing.user(*user)));
-            if users.is_empty() || !rules.knows_missing() {
+            if users.is_empty() || !rules.knows_missing() || !rules.counts(domain) {
                 continue;
             }
             if domain.is_empty() {
@@ -126,7 +138,7 @@ impl Plan {
             totals,
         };
         let stale = plan.stale();
-        let meant = readings::meant_by(rules, &plan.sets, &stale);
+        let meant = readings::meant_by(rules, &plan.sets, stale.iter().copied());
         plan.sets.seek(stale, meant);
         plan
     }

@@ -1,12 +1,13 @@
 //! Other readings of a member: the forms in which a kamailio.cfg may have written a user who is registered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
 use super::aor::{self, UserCase};
 use super::batch::Aors;
-use super::forms::{Reading, forms, is_user_alone, without_port};
+use super::forms::{Reading, forms, is_user_alone, other_domains, without_port};
 use super::ids::{DomainId, MemberId};
 use super::index::Found;
 use super::matches::Matches;
@@ -22,8 +23,9 @@ pub struct OtherForm {
     pub aor: Vec<u8>,
 }
 
-/// Finds registered users under other readings of a member: those who are missing and, where domains are ignored, those
-/// for whom a member of another domain's set stands. For any other user a member of the same set stands already.
+/// Finds registered users under other readings of a member: those who are missing and, where domains are ignored or the
+/// member holds another one, those for whom a member of another domain's set stands. For any other user a member of the
+/// same set stands already.
 pub struct Readings<'a> {
     rules: &'a Rules,
     sets: &'a Sets,
@@ -53,6 +55,7 @@ impl<'a> Readings<'a> {
             elsewhere: Elsewhere {
                 sets,
                 matches,
+                ignores_domain: rules.ignores_domain(),
                 online_in: HashMap::default(),
             },
         }
@@ -67,23 +70,26 @@ impl<'a> Readings<'a> {
     pub fn find(&mut self, member: MemberId) -> Option<OtherForm> {
         let missing = self.folded.as_ref().unwrap_or(&self.matches.missing);
         let ignores_domain = self.rules.ignores_domain();
-        if missing.count() == 0 && !ignores_domain {
+        let name = self.sets.member(member);
+        if missing.count() == 0 && !ignores_domain && is_user_alone(name) {
             return None;
         }
-        for (of, domain, of_place) in places(self.rules, self.sets, member) {
+        for place in places(self.rules, self.sets, member) {
+            let of = &place.of[..];
+            let is_other = place.reading == Some(Reading::OtherDomain);
             if of.is_empty() && !missing.has_domain(of) && !ignores_domain {
                 continue;
             }
-            let name = self.sets.member(member);
-            for (form, reading) in forms(name, of, domain, &self.rules.aor_domain) {
-                let user = match (missing.find(of, &form), reading) {
-                    (Some(user), _) => missing.user(user),
-                    (None, Some(_)) if ignores_domain && self.elsewhere.has(&form, member) => &form,
-                    _ => continue,
+            for (form, reading) in forms(name, of, &place.behind, &self.rules.aor_domain) {
+                let may_be_elsewhere = is_other || ignores_domain && reading.is_some();
+                let user = match missing.find(of, &form) {
+                    Some(user) => missing.user(user),
+                    None if may_be_elsewhere && self.elsewhere.has(of, &form, member) => &form,
+                    None => continue,
                 };
                 return Some(OtherForm {
                     member,
-                    reading: of_place.or(reading).unwrap_or(Reading::Case),
+                    reading: place.reading.or(reading).unwrap_or(Reading::Case),
                     aor: match of {
                         b"" => user.to_vec(),
                         domain => [user, b"@", domain].concat(),
@@ -95,52 +101,95 @@ impl<'a> Readings<'a> {
     }
 }
 
-/// Where the users are whom a member may mean: among those of which domain, with which one behind an `@`, and what that
-/// says.
-fn places<'s>(
-    rules: &Rules,
-    sets: &'s Sets,
-    member: MemberId,
-) -> Vec<(&'s [u8], &'s [u8], Option<Reading>)> {
+/// Where the users are whom a member may mean.
+struct Place<'s> {
+    /// Their domain, unless they have none or it is ignored.
+    of: Cow<'s, [u8]>,
+    /// What may stand behind an `@`.
+    behind: Cow<'s, [u8]>,
+    /// What it says that they are there.
+    reading: Option<Reading>,
+}
+
+fn places<'s>(rules: &Rules, sets: &'s Sets, member: MemberId) -> Vec<Place<'s>> {
     let domain = sets.domains.name(sets.domain_of(member));
     let host = without_port(domain);
-    let port = Some(Reading::Port);
-    if rules.ignores_domain() {
-        let host = host.map(|host| (&b""[..], host, port));
-        return [(&b""[..], domain, None)].into_iter().chain(host).collect();
-    }
     let behind = host.unwrap_or(domain);
-    let host = host.map(|host| (host, behind, port));
-    let of_no_set = (&b""[..], behind, Some(Reading::NoDomain));
-    let own = (!domain.is_empty()).then_some((domain, behind, None));
-    own.into_iter().chain(host).chain([of_no_set]).collect()
+    let place = |of: &'s [u8], behind: &'s [u8], reading| Place {
+        of: of.into(),
+        behind: behind.into(),
+        reading,
+    };
+    let mut places = Vec::new();
+    if rules.ignores_domain() {
+        places.push(place(b"", domain, None));
+        places.extend(host.map(|host| place(b"", host, Some(Reading::Port))));
+        return places;
+    }
+    if !domain.is_empty() {
+        places.push(place(domain, behind, None));
+    }
+    places.extend(host.map(|host| place(host, behind, Some(Reading::Port))));
+    let alias = sets.aliases.get(&sets.domain_of(member));
+    places.extend(alias.map(|alias| place(alias, behind, Some(Reading::Alias))));
+    places.push(place(b"", behind, Some(Reading::NoDomain)));
+    if rules.aor_domain == AorDomain::Own {
+        let others = other_domains(sets.member(member), behind).into_iter();
+        places.extend(others.map(|other| Place {
+            of: other.clone().into(),
+            behind: other.into(),
+            reading: Some(Reading::OtherDomain),
+        }));
+    }
+    places
 }
 
 /// The users whom members who are not online may mean when they register later, unless a member stands for them.
-pub fn meant_by(rules: &Rules, sets: &Sets, members: &[MemberId]) -> Missing {
-    let mut meant = Missing::new(rules.user_case);
+pub fn meant_by(rules: &Rules, sets: &Sets, members: impl Iterator<Item = MemberId>) -> Missing {
+    meant(rules, sets, members, rules.user_case, |_| true)
+}
+
+/// The users of domains out of scope whom members may mean.
+pub fn meant_out_of_scope(rules: &Rules, sets: &Sets) -> Missing {
+    let is_out = |domain: &[u8]| !domain.is_empty() && !rules.counts(domain);
+    meant(rules, sets, sets.members(), UserCase::Ignored, is_out)
+}
+
+fn meant(
+    rules: &Rules,
+    sets: &Sets,
+    members: impl Iterator<Item = MemberId>,
+    user_case: UserCase,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Missing {
+    let mut meant = Missing::new(user_case);
     let is_default = matches!(rules.aor_domain, AorDomain::Default(_));
     for member in members {
-        let name = sets.member(*member);
-        let domain = sets.domains.name(sets.domain_of(*member));
+        let name = sets.member(member);
+        let id = sets.domain_of(member);
+        let has_one_name = || {
+            memchr::memchr(b':', sets.domains.name(id)).is_none() && !sets.aliases.contains_key(&id)
+        };
         // Hardly any other is stale.
-        if !is_default && is_user_alone(name) && memchr::memchr(b':', domain).is_none() {
+        if !is_default && is_user_alone(name) && has_one_name() {
             continue;
         }
-        for (of, domain, of_place) in places(rules, sets, *member) {
+        for place in places(rules, sets, member) {
             // Users of no set are looked for in any case.
-            if of_place == Some(Reading::NoDomain) {
+            if place.reading == Some(Reading::NoDomain) || !is_wanted(&place.of) {
                 continue;
             }
-            for (form, reading) in forms(name, of, domain, &rules.aor_domain) {
-                let counts = match of_place.or(reading) {
-                    Some(Reading::Longer | Reading::Port) => true,
+            for (form, reading) in forms(name, &place.of, &place.behind, &rules.aor_domain) {
+                let counts = match place.reading.or(reading) {
+                    Some(
+                        Reading::Longer | Reading::Port | Reading::OtherDomain | Reading::Alias,
+                    ) => true,
                     Some(Reading::Shorter) => is_default,
                     Some(Reading::NoDomain | Reading::Case) | None => false,
                 };
-                if counts && !is_there(rules, sets, of, &form) {
+                if counts && !is_there(rules, sets, &place.of, &form) {
                     // No more than the members, but for a few forms.
-                    let _ = meant.add(of, &form);
+                    let _ = meant.add(&place.of, &form);
                 }
             }
         }
@@ -164,20 +213,27 @@ fn is_there(rules: &Rules, sets: &Sets, domain: &[u8], user: &[u8]) -> bool {
     }
 }
 
-/// Where domains are ignored: in which sets users stand.
+/// In which sets users stand whom members of other sets may mean.
 struct Elsewhere<'a> {
     sets: &'a Sets,
     matches: &'a Matches,
+    ignores_domain: bool,
     /// Of whom was found, the domains with an online member, ascending. One user may have thousands of spellings.
     online_in: HashMap<Found, Vec<DomainId>, RandomState>,
 }
 
 impl Elsewhere<'_> {
-    /// Whether online members stand for this user, but none of the member's own domain.
-    fn has(&mut self, user: &[u8], member: MemberId) -> bool {
-        let found = self.sets.find_one(Aors::Whole, DomainId::NONE, user);
+    /// Whether online members stand for this user of a domain, or of any where that is ignored, but none of the member's
+    /// own domain.
+    fn has(&mut self, of: &[u8], user: &[u8], member: MemberId) -> bool {
+        let (aors, group) = match (self.ignores_domain, self.sets.domains.find(of)) {
+            (true, _) => (Aors::Whole, DomainId::NONE),
+            (false, Some(domain)) => (Aors::AsDumped, domain),
+            (false, None) => return false,
+        };
+        let found = self.sets.find_one(aors, group, user);
         let domains = self.online_in.entry(found).or_insert_with(|| {
-            let standing = self.sets.by_domain(found).into_iter();
+            let standing = self.sets.by_domain(aors.among(), found).into_iter();
             let online = standing.filter(|member| self.matches.is_online(*member));
             let mut domains: Vec<_> = online.map(|member| self.sets.domain_of(member)).collect();
             domains.dedup();
@@ -280,6 +336,40 @@ mod tests {
     }
 
     #[test]
+    fn a_member_may_be_the_whole_aor_of_another_domain() {
+        for member in [
+            "e@m.org",
+            "E%40M.org",
+            "sip:e:x@m.org:5060;lr",
+            "<sip:e@m.org>",
+        ] {
+            let reading = found(UserCase::Ignored, ("e", "m.org"), "abc", member);
+            assert_eq!(reading, Some(Reading::OtherDomain), "{member}");
+        }
+        let mut sets = Sets::new(UserCase::Ignored);
+        for (domain, members) in [("abc", ["e@m.org", "gone@m.org"]), ("m.org", ["e", "gone"])] {
+            let key = sets.add_key(domain.as_bytes(), domain.as_bytes()).unwrap();
+            for member in members {
+                sets.add_member(key, member.as_bytes()).unwrap();
+            }
+        }
+        let mut batch = sets.batch(Aors::AsDumped);
+        batch
+            .add(sets.domains.find(b"m.org").unwrap(), b"e")
+            .unwrap();
+        let matches = Matches::of(&sets, [batch]).unwrap();
+        let rules = rules(UserCase::Ignored, AorDomain::Own);
+        let mut readings = Readings::new(&rules, &sets, &matches);
+        let online = sets.members().filter(|member| readings.is_online(*member));
+        let online: Vec<_> = online.map(|member| sets.member(member)).collect();
+        assert_eq!(
+            online,
+            [&b"e@m.org"[..], b"e"],
+            "in the set of that domain, too"
+        );
+    }
+
+    #[test]
     fn with_a_default_domain_a_member_may_hold_any() {
         let default = AorDomain::Default(b"abc".to_vec());
         for member in ["100@pbx", "sip:100@10.0.0.5:5060"] {
@@ -290,6 +380,11 @@ mod tests {
                 "abc",
                 member,
             );
+            assert_eq!(form.unwrap().reading, Reading::Longer, "{member}");
+        }
+        for member in ["u@m.org:5060", "sip:u@m.org;lr", "<sip:u@m.org:5060?x=y>"] {
+            let of = ("u@m.org", "abc");
+            let form = find(UserCase::Ignored, default.clone(), of, "abc", member);
             assert_eq!(form.unwrap().reading, Reading::Longer, "{member}");
         }
     }

@@ -57,9 +57,10 @@ impl Rules {
     pub fn excludes(&self, domain: &[u8], user: &[u8]) -> bool {
         let split = || aor::split(user).filter(|_| self.ignores_domain());
         let is_of_no_set = domain.is_empty() && (!self.ignores_domain() || aor::is_of_no_set(user));
-        is_of_no_set
-            || self.excluded.contains(user)
+        // First, so that a pattern for such users has matched.
+        self.excluded.contains(user)
             || split().is_some_and(|(user, _)| self.excluded.contains(user))
+            || is_of_no_set
     }
 
     /// The patterns that have matched nothing in this run, with their option.

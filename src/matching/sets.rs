@@ -1,6 +1,9 @@
 //! The sets as Redis held them when the run began (R): keys, their domains, and the members of each key.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+
+use foldhash::fast::RandomState;
 
 use super::aor::UserCase;
 use super::batch::{Aors, Batch};
@@ -12,14 +15,20 @@ use super::members::{Among, Key, Members};
 use super::missing::Missing;
 use crate::failure::Failure;
 
+/// What the AoRs call a domain that the keys call otherwise.
+pub type Aliases = HashMap<DomainId, Vec<u8>, RandomState>;
+
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
     pub domains: Domains,
     /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
     pub others: usize,
+    pub aliases: Aliases,
     members: Members,
     /// None is everyone.
     sought: Option<Sought>,
+    /// Users of domains out of scope whom members mean.
+    beyond: OnceLock<Missing>,
     index: OnceLock<Index>,
     index_of_everyone: OnceLock<Index>,
 }
@@ -35,8 +44,10 @@ impl Sets {
         Self {
             domains: Domains::default(),
             others: 0,
+            aliases: Aliases::default(),
             members: Members::new(user_case),
             sought: None,
+            beyond: OnceLock::new(),
             index: OnceLock::new(),
             index_of_everyone: OnceLock::new(),
         }
@@ -75,6 +86,15 @@ impl Sets {
     pub fn seeks(&self, domain: &[u8], user: &[u8]) -> bool {
         let seeks = |sought: &Sought| sought.users.find(domain, user).is_some();
         self.seeks_users() && self.sought.as_ref().is_none_or(seeks)
+    }
+
+    /// Whether a member means this one, of a domain out of scope. `all` are those whom members mean.
+    pub fn means(&self, domain: &[u8], user: &[u8], all: impl FnOnce() -> Missing) -> bool {
+        let users = match &self.sought {
+            Some(sought) => &sought.users,
+            None => self.beyond.get_or_init(all),
+        };
+        users.find(domain, user).is_some()
     }
 
     pub fn seeks_everyone(&self) -> bool {
@@ -173,9 +193,9 @@ impl Sets {
         }
     }
 
-    /// Each member who was found among everyone, in the order of their domains.
-    pub fn by_domain(&self, found: Found) -> Vec<MemberId> {
-        let index = self.index_of(Among::Everyone);
+    /// Each member who was found, in the order of their domains.
+    pub fn by_domain(&self, among: Among, found: Found) -> Vec<MemberId> {
+        let index = self.index_of(among);
         index.by_domain(&self.members, found)
     }
 }

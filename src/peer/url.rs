@@ -28,5 +28,45 @@ pub fn check_url(option: &str, url: &str) -> Result<(), Failure> {
              bücher.example",
         ));
     }
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_number = !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number && !matches!(port.parse::<u16>(), Ok(1..)) {
+        return Err(
+            Failure::usage(format!("{option}: the port of the URL is out of range"))
+                .hint("give one from 1 to 65535"),
+        );
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_one_from_1_to_65535() {
+        let is_wrong = |url: &str| {
+            check_url("--redis", url).is_err_and(|failure| {
+                let hint = failure.hint.as_deref();
+                assert_eq!(hint, Some("give one from 1 to 65535"), "{url}");
+                failure.to_string() == "--redis: the port of the URL is out of range"
+            })
+        };
+        for url in [
+            "redis://127.0.0.1:99999",
+            "rediss://me:1@[::1]:65536/0",
+            "http://a:0/rpc",
+        ] {
+            assert!(is_wrong(url), "{url}");
+        }
+        for url in [
+            "redis://[::99999]/0",
+            "redis://me:99999@a",
+            "http://a:65535/rpc:99999",
+            "redis://a:/0",
+            "unix:///a:99999",
+        ] {
+            assert!(!is_wrong(url), "{url}");
+        }
+    }
 }

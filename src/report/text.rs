@@ -231,13 +231,13 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
             "; {} not added (--add-missing does)",
             counted(missing, "missing user")
         ),
-        MissingUsers::OfUnknownSets if missing > 0 => {
+        MissingUsers::OfUnknownSets { .. } if missing > 0 => {
             format!("; {} in no set", counted(missing, "registered user"))
         }
         _ => String::new(),
     };
     let to_add = match outcome.missing_users {
-        MissingUsers::OfUnknownSets => {
+        MissingUsers::OfUnknownSets { .. } => {
             format!("{} in no set", counted(missing, "registered user"))
         }
         MissingUsers::Leave if missing > 0 => format!(

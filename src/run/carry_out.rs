@@ -131,7 +131,8 @@ impl Carrier<'_, '_> {
         match self.off() {
             None => Ok(()),
             Some(off) => {
-                let why = why.unwrap_or_else(|| Failure::new("Redis did not answer their removal"));
+                let why =
+                    why.unwrap_or_else(|| Failure::new("Redis did not confirm their removal"));
                 Err(self.then_add(why.context("last look").and(off)))
             }
         }
@@ -168,7 +169,7 @@ impl Carrier<'_, '_> {
     }
 
     /// Who is back, ascending, and why others are not. Who is not back is off the board, and so is perhaps whose removal
-    /// Redis did not answer: a proxy may deliver it yet.
+    /// Redis did not confirm: a proxy may deliver it yet.
     fn put_back(
         &mut self,
         members: &[MemberId],
@@ -215,7 +216,7 @@ impl Carrier<'_, '_> {
         let certain = names(true, "still off the board");
         let perhaps = names(
             false,
-            "perhaps off the board, if their removal, which Redis did not answer, is run late",
+            "perhaps off the board, if their removal, which Redis did not confirm, is run late",
         );
         let both: Vec<_> = [certain, perhaps].into_iter().flatten().collect();
         (!both.is_empty()).then(|| both.join("; "))
@@ -224,7 +225,9 @@ impl Carrier<'_, '_> {
     /// What is wrong is mended first.
     fn then_add(&self, failure: Failure) -> Failure {
         let add = match self.config.missing {
-            MissingUsers::OfUnknownSets => "put them back by hand: redis-cli SADD KEY MEMBER",
+            MissingUsers::OfUnknownSets { .. } => {
+                "put them back by hand: redis-cli SADD KEY MEMBER"
+            }
             MissingUsers::Leave | MissingUsers::Add => "run kamonline --add-missing",
         };
         let hint = match &failure.hint {

@@ -81,6 +81,8 @@ pub enum StaleUsers {
 pub enum MissingUsers {
     Leave,
     Add,
-    /// Nobody knows into which set they belong (`--ignore-domain`).
-    OfUnknownSets,
+    /// Nobody knows into which set they belong (`--ignore-domain`), whether or not `--add-missing` asks to add them.
+    OfUnknownSets {
+        add_missing: bool,
+    },
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::answer::Answer;
-use super::config::Config;
+use super::config::{Config, MissingUsers};
 use crate::matching::{Plan, Totals};
 use crate::text::{Escaped, counted};
 
@@ -25,6 +25,8 @@ pub enum Notice {
     OtherDomains(usize),
     /// So many of so many AoRs are only in the set of the domain that they hold: no case for `--ignore-domain`.
     NeedlessIgnoreDomain { split: usize, aors: usize },
+    /// `--add-missing`, with `--ignore-domain`.
+    IdleAddMissing,
     /// This registrar does not tell how long it has been up.
     UntoldUptime(String),
     /// Of registrars that should know the same users, two that differ most.
@@ -42,7 +44,7 @@ pub enum Notice {
 
 impl Notice {
     /// As JSON and the metrics call them.
-    pub const KINDS: [&str; 12] = [
+    pub const KINDS: [&str; 13] = [
         "empty_registrar",
         "dead_domain",
         "unmatched_domain",
@@ -55,6 +57,7 @@ impl Notice {
         "unmatched_exclude_user",
         "unmatched_prefix",
         "needless_ignore_domain",
+        "idle_add_missing",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -71,6 +74,7 @@ impl Notice {
             Notice::OtherDomains(_) => 7,
             Notice::UnmatchedPrefix { .. } => 10,
             Notice::NeedlessIgnoreDomain { .. } => 11,
+            Notice::IdleAddMissing => 12,
         }]
     }
 
@@ -93,6 +97,8 @@ impl Notice {
         let others = (others > 0).then_some(Notice::OtherDomains(others));
         let Totals { split, aors, .. } = plan.totals;
         let needless = (split * 2 > aors).then_some(Notice::NeedlessIgnoreDomain { split, aors });
+        let idle = MissingUsers::OfUnknownSets { add_missing: true };
+        let idle = (config.missing == idle).then_some(Notice::IdleAddMissing);
         let uneven = uneven(registrars).filter(|_| config.replicated);
         let dead = plan
             .entries
@@ -118,6 +124,7 @@ impl Notice {
             .chain(untold)
             .chain(others)
             .chain(needless)
+            .chain(idle)
             .chain(uneven)
             .chain(dead)
             .chain(unmatched)
@@ -174,6 +181,10 @@ impl fmt::Display for Notice {
                      without --ignore-domain kamonline could add missing users"
                 )
             }
+            Notice::IdleAddMissing => f.write_str(
+                "--add-missing adds nobody: with --ignore-domain nobody knows into which set \
+                     a user belongs",
+            ),
             Notice::UntoldUptime(url) => {
                 write!(
                     f,

@@ -15,7 +15,7 @@ use crate::text::{Escaped, first_lines};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Off {
     pub member: MemberId,
-    /// Not so is one who was put back, and whose removal Redis did not answer: it may be run late.
+    /// Not so is one who was put back, and whose removal Redis did not confirm: it may be run late.
     pub is_certain: bool,
 }
 
@@ -160,12 +160,21 @@ impl Outcome {
                 Reading::Case => {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
+                Reading::Alias => {
+                    "let kamailio.cfg write the set of this AoR's domain (an alias, or realm_prefix \
+                     of registrar?)"
+                }
+                Reading::OtherDomain => {
+                    "let kamailio.cfg write it into the set of its own domain, and SREM it from \
+                     this one; or give --ignore-domain, if usrloc has use_domain 0"
+                }
                 Reading::NoDomain => {
                     "nobody can tell whose it is, as this AoR holds no domain (of a tel: URI?)"
                 }
             };
             let added = match (self.missing_users, other.reading) {
-                (MissingUsers::OfUnknownSets, _) | (_, Reading::NoDomain) => "",
+                (MissingUsers::OfUnknownSets { .. }, _)
+                | (_, Reading::NoDomain | Reading::OtherDomain) => "",
                 (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
                 }

@@ -196,8 +196,8 @@ pub struct Cli {
     ///
     /// For sites whose sets are of several domains all the same. A member is online when any AoR has that user. An AoR with an @
     /// is that user in any set, and the user before its last @ in its own domain's set. kamonline reports who is registered and in
-    /// no set, unless --domain or --exclude-domain leaves out sets that may hold them. It can add nobody: with --add-missing, this
-    /// is wrong usage.
+    /// no set, unless --domain or --exclude-domain leaves out sets that may hold them. It can add nobody: --add-missing does nothing
+    /// then, and a notice says so.
     #[arg(help_heading = MATCHING, long, conflicts_with = "default_domain")]
     pub ignore_domain: bool,
 

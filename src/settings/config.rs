@@ -28,7 +28,8 @@ impl Cli {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
-        if cli.keep_stale && !cli.add_missing && !cli.dry_run {
+        let adds = cli.add_missing && !cli.ignore_domain;
+        if cli.keep_stale && !adds && !cli.dry_run {
             return Err(Failure::usage(
                 "--keep-stale is given, so nobody would be removed or added",
             )
@@ -52,15 +53,6 @@ impl Cli {
                 "--checked-key {key}: it begins with --prefix, and would be taken for a domain"
             ))
             .hint("name another key: kamonline:checked"));
-        }
-        if cli.ignore_domain && cli.add_missing {
-            return Err(Failure::usage(
-                "--add-missing is given with --ignore-domain, and nobody knows into which set a user belongs",
-            )
-            .hint(
-                "leave out --add-missing: it stands in the line of cron, of kamonline.service \
-                 (systemctl edit --full) or of the CronJob",
-            ));
         }
         let deadlines = Deadlines {
             timeout: cli.timeout,
@@ -185,10 +177,12 @@ impl Cli {
             } else {
                 StaleUsers::Remove
             },
-            missing: if cli.add_missing {
+            missing: if cli.ignore_domain {
+                MissingUsers::OfUnknownSets {
+                    add_missing: cli.add_missing,
+                }
+            } else if cli.add_missing {
                 MissingUsers::Add
-            } else if cli.ignore_domain {
-                MissingUsers::OfUnknownSets
             } else {
                 MissingUsers::Leave
             },

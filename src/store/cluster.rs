@@ -52,9 +52,7 @@ impl Slots {
             };
             let range: RangeInclusive<usize> = start.into_number()?..=end.into_number()?;
             let owners = slots.owners.get_mut(range).ok_or(Error::Foreign)?;
-            if let Some(place) = place(node, master)? {
-                owners.fill(number_of(&mut slots.masters, node, place));
-            }
+            owners.fill(number_of(&mut slots.masters, node, place(node, master)?));
         }
         let without = slots.owners.iter().filter(|owner| **owner == u16::MAX);
         match without.count() {
@@ -86,7 +84,7 @@ fn number_of(masters: &mut Vec<Server>, node: &Server, (name, port): (String, u1
 }
 
 /// Host and port of a master, which its id and more host names may follow.
-fn place(node: &Server, master: Reply) -> Result<Option<(String, u16)>> {
+fn place(node: &Server, master: Reply) -> Result<(String, u16)> {
     let mut parts = master.into_list()?.into_iter();
     let (Some(host), Some(port)) = (parts.next(), parts.next()) else {
         return Err(Error::Foreign);
@@ -95,23 +93,27 @@ fn place(node: &Server, master: Reply) -> Result<Option<(String, u16)>> {
         Reply::Nil => String::new(),
         host => host.into_utf8()?,
     };
-    let port = port.into_number()?;
-    Ok(named(node, &host).map(|host| (host, port)))
+    Ok((named(node, &host)?, port.into_number()?))
 }
 
-/// A node that does not know how it is called means itself; `?` is one whose name nobody knows.
-fn named(node: &Server, host: &str) -> Option<String> {
+/// No host is that of the node which was asked (`cluster-preferred-endpoint-type unknown-endpoint`). `?` is that of a node
+/// without the host name that it shall announce: not necessarily the same host (CLUSTER SLOTS, redis.io).
+fn named(node: &Server, host: &str) -> Result<String> {
     match (host, &node.place) {
-        ("?", _) => None,
-        ("", Place::Host { name, .. }) => Some(name.clone()),
-        _ => Some(host.to_owned()),
+        ("?", _) => Err(Error::Refused(Refusal::NoHostName, host.to_owned())),
+        ("", Place::Host { name, .. }) => Ok(name.clone()),
+        _ => Ok(host.to_owned()),
     }
 }
 
 /// Who has a key, as an error says: `MOVED 3999 127.0.0.1:6381`.
-pub fn redirected(words: &str, node: &Server) -> Option<Server> {
-    let (host, port) = words.split(' ').nth(2)?.rsplit_once(':')?;
-    Some(node.at(named(node, host)?, port.parse().ok()?))
+pub fn redirected(words: &str, node: &Server) -> Result<Server> {
+    let address = words.split(' ').nth(2).and_then(|to| to.rsplit_once(':'));
+    let address = address.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match address {
+        Some((host, port)) => Ok(node.at(named(node, host)?, port)),
+        None => Err(Error::Refused(Refusal::Moved, words.to_owned())),
+    }
 }
 
 /// The slot of a key, by its part in braces where it has one (Redis Cluster specification, hash tags).
@@ -162,14 +164,13 @@ mod tests {
         assert_eq!(found, ["seed:1", "seed:2", "other:1"]);
         let edges = [0, 9_999, 10_000, 16_000, 16_001, 16_383];
         assert_eq!(edges.map(|slot| slots.owners[slot]), [0, 0, 1, 1, 2, 2]);
-        for without in [
-            vec![],
-            whole[1..].to_vec(),
-            [&whole[..2], &[range(16_001, 16_383, host("?"), 1)]].concat(),
-        ] {
+        for without in [vec![], whole[1..].to_vec()] {
             let error = Slots::of(&seed(), without).err().unwrap();
             assert_eq!(error.refusal(), Some(Refusal::ClusterDown));
         }
+        let unnamed = [&whole[..2], &[range(16_001, 16_383, host("?"), 1)]].concat();
+        let error = Slots::of(&seed(), unnamed).err().unwrap();
+        assert_eq!(error.refusal(), Some(Refusal::NoHostName));
         for (start, end) in [(0, 16_384), (5, 4), (-1, 5)] {
             let wrong = Slots::of(&seed(), vec![range(start, end, host("a"), 1)]);
             assert!(wrong.is_err(), "{start} {end}");
@@ -191,8 +192,12 @@ mod tests {
         assert_eq!(to("MOVED 3999 127.0.0.1:6381").unwrap(), "127.0.0.1:6381");
         assert_eq!(to("ASK 3999 ::1:6381").unwrap(), "::1:6381");
         assert_eq!(to("MOVED 3999 :6381").unwrap(), "seed:6381");
-        for words in ["MOVED 3999 ?:6381", "MOVED 3999", "MOVED 3999 a:b"] {
-            assert_eq!(to(words), None);
+        for (words, refusal) in [
+            ("MOVED 3999", Refusal::Moved),
+            ("MOVED 3999 a:b", Refusal::Moved),
+            ("MOVED 3999 ?:6381", Refusal::NoHostName),
+        ] {
+            assert_eq!(to(words).unwrap_err().refusal(), Some(refusal), "{words}");
         }
     }
 }

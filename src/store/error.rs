@@ -31,6 +31,10 @@ pub enum Error {
     Tls(rustls::Error),
     /// What answers does not speak the protocol of Redis.
     Foreign,
+    /// A reply is not the number that it must be.
+    NoNumber,
+    /// The sentinels name no host for the master, or port 0.
+    NoAddress,
     /// The sentinels know no master of this name.
     UnknownMaster,
     /// A node of a cluster answers where a server is asked for.
@@ -101,6 +105,8 @@ pub enum Refusal {
     ClusterDown,
     /// The slot of the key is, or is about to be, another node's.
     Moved,
+    /// A node of a cluster shall announce its host name, and has none.
+    NoHostName,
     /// Redis says that the state passes.
     Passing,
     TooFewReplicas,
@@ -112,6 +118,11 @@ impl Error {
     /// What a run that may write gets for a replica, read-only or not.
     pub fn replica() -> Self {
         Self::Refused(Refusal::Replica, "a replica".into())
+    }
+
+    /// The end of a connection, where a reply must come.
+    pub fn closed() -> Self {
+        Self::Broken("it closed the connection".into())
     }
 
     /// What Redis says in an error: a code, and words.
@@ -196,8 +207,11 @@ impl From<io::Error> for Error {
             // A unix socket that is not there.
             ConnectionRefused | NotFound => Self::NotListening(words),
             HostUnreachable | NetworkUnreachable => Self::Unreachable(words),
-            BrokenPipe | ConnectionReset | ConnectionAborted | UnexpectedEof | NotConnected
-            | Interrupted => Self::Broken(words),
+            // The words of rustls, when no close_notify comes, are for programmers.
+            UnexpectedEof => Self::closed(),
+            BrokenPipe | ConnectionReset | ConnectionAborted | NotConnected | Interrupted => {
+                Self::Broken(words)
+            }
             PermissionDenied => Self::Denied(words),
             _ if words.contains(NO_SUCH_NAME) => Self::NoSuchName(words),
             _ => Self::Other(words),
@@ -234,5 +248,19 @@ impl Refusal {
             "BUSY" => Self::Busy,
             _ => Self::Other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_of_tls_without_close_notify_is_told_as_any_other() {
+        let words = "peer closed connection without sending TLS close_notify: https://docs.rs/";
+        let error = io::Error::new(io::ErrorKind::UnexpectedEof, words);
+        assert!(
+            matches!(Error::from(error), Error::Broken(words) if words == "it closed the connection")
+        );
     }
 }

@@ -24,14 +24,17 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
     let place = Place::of(&peer, &servers.topology);
     let named = named(&peer, servers);
     let (words, hint): (String, Cow<str>) = match error {
-        Error::Refused(refusal, said) => match refused(refusal, &said, place) {
-            Some((words, hint)) if refusal == Refusal::WrongLogin => (
-                words.into(),
-                format!("{hint}{}", servers.password_doubt()).into(),
-            ),
-            Some((words, hint)) => (words.replace("{}", &said), hint.into()),
-            None => return Failure::new(said).context(named),
-        },
+        Error::Refused(refusal, said) => {
+            let said = servers.discreet(said);
+            match refused(refusal, &said, place) {
+                Some((words, hint)) if refusal == Refusal::WrongLogin => (
+                    words.into(),
+                    format!("{hint}{}", servers.password_doubt()).into(),
+                ),
+                Some((words, hint)) => (words.replace("{}", &said), hint.into()),
+                None => return Failure::new(said).context(named),
+            }
+        }
         Error::TimedOut => (
             format!(
                 "no answer within {}",
@@ -72,6 +75,14 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
         Error::Foreign => (
             "what answers does not speak the protocol of Redis".into(),
             format!("check the address, and that no proxy is in between; {TLS}").into(),
+        ),
+        Error::NoNumber => (
+            "its reply is not a valid number".into(),
+            SOMETHING_ELSE.into(),
+        ),
+        Error::NoAddress => (
+            "they name no address of the master".into(),
+            "see with redis-cli -p 26379 SENTINEL MASTERS which ip and port it has there".into(),
         ),
         Error::UnknownMaster => (
             "they know no master of the name given with --redis-sentinel".into(),

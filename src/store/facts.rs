@@ -176,7 +176,7 @@ fn written(pipeline: &mut Pipeline, name: &str, key: &[u8], member: &[u8]) -> Re
 /// Redis' own words, where it has some; and where `--redis` names another server, whose they are.
 fn words(error: Error, peer: &Peer, servers: &Servers) -> String {
     let words = match error {
-        Error::Refused(_, words) => words,
+        Error::Refused(_, words) => servers.discreet(words),
         error => {
             let failure = explain(peer.error(error), servers);
             failure.cause.root_cause().to_string()

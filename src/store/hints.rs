@@ -140,6 +140,11 @@ pub fn refused(refusal: Refusal, said: &str, place: Place) -> Option<(&'static s
             "run redis-cli --cluster check HOST:PORT, which shows whether a slot is on its way \
              to another master",
         ),
+        (NoHostName, _) => (
+            "a node shall announce its host name, and has none",
+            "set cluster-announce-hostname NAME in redis.conf of every node, or \
+             cluster-preferred-endpoint-type ip",
+        ),
         (Moved | OneDatabase, Sentinels | Master) => (A_PART_ONLY, ADD_NODES),
         (Moved | OneDatabase, _) => (A_PART_ONLY, ADD_CLUSTER),
         (WrongType | ProtectedMode | Passing | Other, _) => return None,

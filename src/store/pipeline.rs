@@ -199,9 +199,7 @@ impl<'a> Pipeline<'a> {
         read: &mut impl FnMut(&mut Connection) -> Result<T>,
     ) -> Result<T> {
         let node = &self.links[self.at].server;
-        let Some(server) = cluster::redirected(words, node) else {
-            return Err(Error::Refused(Refusal::Moved, words.to_owned()));
-        };
+        let server = cluster::redirected(words, node)?;
         let is_known = |link: &Link| link.server.place == server.place && link.awaited == 0;
         let link = match self.links.iter().position(is_known) {
             Some(idle) => idle,

@@ -189,7 +189,7 @@ impl<S: Read> Replies<S> {
             self.buffer.resize(2 * self.buffer.len(), 0);
         }
         match self.stream.read(&mut self.buffer[self.end..])? {
-            0 => Err(Error::Broken("it closed the connection".into())),
+            0 => Err(Error::closed()),
             length => {
                 self.end += length;
                 Ok(())
@@ -212,8 +212,8 @@ impl Reply {
 
     pub fn into_number<N: TryFrom<i64>>(self) -> Result<N> {
         match self {
-            Reply::Number(number) => number.try_into().map_err(|_| Error::Foreign),
-            _ => Err(Error::Foreign),
+            Reply::Number(number) => number.try_into().map_err(|_| Error::NoNumber),
+            _ => Err(Error::NoNumber),
         }
     }
 

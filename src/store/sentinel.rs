@@ -51,8 +51,12 @@ fn address(reply: Reply) -> Result<Option<(String, u16)>> {
         return Ok(None);
     }
     let [host, port] = <[Reply; 2]>::try_from(reply.into_list()?).map_err(|_| Error::Foreign)?;
-    let port = port.into_utf8()?.parse().map_err(|_| Error::Foreign)?;
-    Ok(Some((host.into_utf8()?, port)))
+    let (host, port) = (host.into_utf8()?, port.into_utf8()?);
+    let port = port.parse().map_err(|_| Error::Foreign)?;
+    match host.is_empty() || port == 0 {
+        true => Err(Error::NoAddress),
+        false => Ok(Some((host, port))),
+    }
 }
 
 fn wants_login(error: &Error) -> bool {

@@ -9,7 +9,7 @@ use super::socket::Address;
 use crate::failure::Failure;
 use crate::peer::tls::Tls;
 use crate::peer::{Attempts, Deadlines, Password};
-use crate::text::without_secrets;
+use crate::text::{Escaped, without_secrets};
 
 /// What the URLs of `--redis` are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,14 @@ impl Servers {
     pub fn password_doubt(&self) -> &'static str {
         let password = self.given[0].login.password.as_deref();
         password.map_or("", Password::doubt)
+    }
+
+    /// What a server says, without a password that it repeats.
+    pub fn discreet(&self, said: String) -> String {
+        let passwords = self.given.iter().flat_map(|one| &one.login.password);
+        let shown = passwords.map(|password| Escaped(password.as_bytes()).to_string());
+        let shown = shown.filter(|password| !password.is_empty());
+        shown.fold(said, |said, password| said.replace(&password, "(password)"))
     }
 
     pub fn deadlines(&self) -> Deadlines {

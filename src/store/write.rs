@@ -146,7 +146,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 Ok(reply) => match reply.into_number::<usize>() {
                     Ok(done) if done <= command.members.len() => command.fate = Fate::Done,
                     // No reply to such a command: nobody knows what was run.
-                    _ => return refused.and(Err(Error::Foreign)),
+                    _ => return refused.and(Err(Error::NoNumber)),
                 },
                 Err(error) if error.is_wrong_type() => command.fate = Fate::WrongType,
                 // It was not run this time. What was sent over a pipeline that broke may have been.

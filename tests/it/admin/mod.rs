@@ -2,6 +2,7 @@
 
 mod cron;
 mod environment;
+mod environment_at_work;
 mod generate;
 mod image;
 mod package;

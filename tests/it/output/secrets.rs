@@ -1,6 +1,9 @@
 //! A password that kamonline was given is nowhere in what it prints, whatever goes wrong.
 
-use crate::lab::{HttpStub, Redis, RedisOptions, Reply, Run, capture, kamonline, kamonline_env};
+use crate::lab::{
+    Fault, HttpStub, Redis, RedisOptions, RedisProxy, Reply, Rule, Run, capture, kamonline,
+    kamonline_env,
+};
 
 /// What no output may hold: the password as it is, and as a URL spells it.
 const SECRETS: [&str; 3] = ["s3cret", "s3c/ret", "s3c%2Fret"];
@@ -74,6 +77,30 @@ fn no_error_and_no_report_shows_a_password() {
         (&forbidding, "it answered 401"),
     ] {
         fails(&[&format!("--kamailio={kamailio}"), &redis], shown);
+    }
+}
+
+#[test]
+fn a_password_that_redis_repeats_is_not_shown() {
+    let kamailio = HttpStub::serve(vec![Reply::Whole(capture("5.6.3/three.brief"))]);
+    let redis = Redis::with(RedisOptions {
+        password: Some("s3c/ret".into()),
+        ..RedisOptions::default()
+    });
+    redis.add("ONLINE:abc.voip.ca", "ghost");
+    for (command, error) in [
+        ("SCAN", "ERR no s3c/ret"),
+        ("SMEMBERS", "NOPERM no permissions for s3c/ret"),
+        ("SMEMBERS", "ERR s3c/rets3c/ret"),
+    ] {
+        let says = Fault::Says(format!("-{error}\r\n").into());
+        let proxy = RedisProxy::new(&redis, vec![Rule::always(command, says)]);
+        let url = proxy.url().replace("://", "://:s3c%2Fret@");
+        let servers = ["--kamailio", &kamailio.url(), "--redis", &url];
+        let run = discreet(kamonline(&servers).expect(1));
+        let shown = error.replace("s3c/ret", "(password)");
+        assert!(run.stderr.contains(&shown), "{}", run.stderr);
+        discreet(kamonline(&[&servers[..], &["-n", "-v"]].concat()));
     }
 }
 

@@ -60,6 +60,28 @@ fn slots_that_move_to_another_master_meanwhile_are_followed() {
 }
 
 #[test]
+fn nodes_without_an_address_are_where_one_was_asked_and_without_a_name_are_an_error() {
+    let site = Site::with(30);
+    let announce = |what| {
+        let set = ["CONFIG", "SET", "cluster-preferred-endpoint-type", what];
+        site.cluster().on_every_node(&set);
+    };
+    site.cluster().begin_to_move(&key(0));
+    announce("hostname");
+    let run = site.run(&[]).expect(1);
+    for part in [
+        "a node shall announce its host name, and has none; nothing was changed",
+        "cluster-announce-hostname NAME in redis.conf of every node",
+    ] {
+        assert!(run.stderr.contains(part), "{}", run.stderr);
+    }
+    announce("unknown-endpoint");
+    site.run(&["--max-removal=100%"]).expect(0);
+    announce("ip");
+    assert_eq!(site.haunted(), 0);
+}
+
+#[test]
 fn a_master_that_says_nothing_is_not_waited_for_forever() {
     let site = Site::with(3);
     let master = site.cluster().master_of(&key(0));

@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::lab::{
-    Kamailio, KamailioOptions, Proxy, Redis, Run, kamonline, kamonline_env, temp_dir,
-};
+use crate::lab::{Kamailio, KamailioOptions, Proxy, Redis, Run, kamonline, temp_dir};
 
 const ABC: &str = "ONLINE:abc.voip.ca";
 const XYZ: &str = "ONLINE:xyz.ca";
@@ -130,25 +128,53 @@ fn who_is_in_no_set_is_told_without_a_domain_and_nobody_is_added() {
 }
 
 #[test]
-fn with_what_contradicts_it_it_is_wrong_usage() {
-    for (args, said) in [
-        (
-            &["--ignore-domain", "--add-missing"][..],
-            "--add-missing is given with --ignore-domain, and nobody knows into which set",
-        ),
-        (
-            &["--ignore-domain", "--default-domain=abc.ca"],
-            "cannot be used with",
-        ),
-    ] {
-        let run = kamonline(args).expect(2);
-        assert!(run.stderr.contains(said), "{}", run.stderr);
+fn with_a_default_domain_it_is_wrong_usage() {
+    let run = kamonline(&["--ignore-domain", "--default-domain=abc.ca"]).expect(2);
+    let said = "cannot be used with";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+}
+
+/// The lines of cron and of the unit have --add-missing, and the settings file has the rest.
+#[test]
+fn with_add_missing_nobody_is_added_and_a_notice_says_so() {
+    let site = Site::without_domains(&["100@abc.voip.ca", "101@xyz.ca"]);
+    let dir = temp_dir();
+    let metrics = dir.path().join("kamonline.prom");
+    let file = dir.path().join("kamonline.env");
+    let (kamailio, redis) = (site.kamailio.rpc_url(), site.redis.url());
+    let text = format!(
+        "KAMONLINE_KAMAILIO='{kamailio}'\nKAMONLINE_REDIS='{redis}'\nKAMONLINE_SETTLE='0s'\n\
+         KAMONLINE_IGNORE_DOMAIN='1'\nKAMONLINE_METRICS_FILE='{}'\n",
+        metrics.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let from_file = &["--settings", file.to_str().unwrap()][..];
+    let servers = ["--kamailio", &kamailio, "--redis", &redis];
+    let by_hand = &[&servers[..], &["--settle=0s", "--ignore-domain"]].concat();
+    let said = "--add-missing adds nobody: with --ignore-domain nobody knows into which set a user belongs";
+    for settings in [from_file, by_hand] {
+        let run = |args: &[&str]| kamonline(&[settings, args].concat()).expect(0);
+        site.redis.add_many(ABC, ["100", "gone"]);
+        let report = run(&["--add-missing", "--format=json"]);
+        assert_eq!(site.board(), [vec!["100"], vec![]]);
+        assert_eq!(report.stderr, "");
+        let report = report.json();
+        let told = json!([{"kind": "idle_add_missing", "message": said}]);
+        assert_eq!(report["notices"], told);
+        assert_eq!(report["totals"]["added"], 0);
+        assert_eq!(report["totals"]["missing"], 1);
+        let report = run(&["--add-missing"]);
+        let note = format!("note: {said}\nremoved 0 stale users; 1 registered user in no set;");
+        assert!(report.stdout.contains(&note), "{}", report.stdout);
+        let report = run(&["--dry-run", "--format=json"]).json();
+        assert_eq!(report["notices"], json!([]), "without --add-missing");
     }
-    // The settings file of a site whose cron line has --add-missing.
-    let set = [("KAMONLINE_IGNORE_DOMAIN", "1")];
-    let run = kamonline_env(&["--add-missing"], &set).expect(2);
-    let hint = "leave out --add-missing: it stands in the line of cron";
-    assert!(run.stderr.contains(hint), "{}", run.stderr);
+    let in_sync = ["--add-missing", "--exclude-user=101", "--quiet"];
+    let run = kamonline(&[from_file, &in_sync].concat()).expect(0);
+    assert_eq!(run.stdout + &run.stderr, "", "cron mails nothing");
+    let metrics = std::fs::read_to_string(metrics).unwrap();
+    let line = "kamonline_notices{kind=\"idle_add_missing\"} 1\n";
+    assert!(metrics.contains(line), "{metrics}");
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn members_of_one_domain_in_another_form_are_left_alone_and_added_rightly() {
 fn whole_uris_are_left_alone_where_the_user_is_registered() {
     let lab = lab();
     let members = [
+        "\"100\"",
         "100@xyz.ca:5060",
         "<sip:300@xyz.ca>",
         "sip:300@xyz.ca:5060;transport=tcp",
@@ -114,16 +115,84 @@ fn who_is_registered_without_a_domain_is_left_alone_in_any_set() {
 }
 
 #[test]
+fn a_whole_aor_in_the_set_of_another_domain_stays_while_it_is_registered() {
+    let lab = lab();
+    let members = ["1", "100@xyz.ca", "sip:300@xyz.ca"];
+    lab.redis
+        .add_many(ABC, [members[1], members[2], "gone@xyz.ca"]);
+    // Whether its own domain's set has the user or not.
+    lab.redis.add(XYZ, "100");
+    for args in [&["--dry-run"][..], &["--add-missing"], &["--add-missing"]] {
+        let run = run(&lab, args);
+        for (member, aor) in members.iter().zip(["", "100@xyz.ca", "300@xyz.ca"]).skip(1) {
+            let why = "let kamailio.cfg write it into the set of its own domain, and SREM it from \
+                       this one; or give --ignore-domain, if usrloc has use_domain 0\n";
+            says(&run, member, ABC, aor, why);
+        }
+    }
+    assert_eq!(lab.redis.members(ABC), members);
+    assert_eq!(lab.redis.members(XYZ), ["100", "300"]);
+}
+
+#[test]
+fn a_scope_without_the_domain_of_an_aor_changes_nothing_of_that() {
+    let lab = lab();
+    let with_port = "ONLINE:xyz.ca:5060";
+    lab.redis.add_many(ABC, ["100@xyz.ca", "gone@xyz.ca"]);
+    lab.redis.add_many(with_port, ["100", "gone"]);
+    for scope in [
+        "--exclude-domain=xyz\\.ca",
+        "--domain=(abc\\.voip|xyz)\\.ca(:5060)?",
+    ] {
+        let run = run(&lab, &[scope, "--format=json"]).json();
+        assert_eq!(run["totals"]["other_forms"], 2, "{scope}");
+    }
+    assert_eq!(lab.redis.members(ABC), ["1", "100@xyz.ca"]);
+    assert_eq!(lab.redis.members(with_port), ["100"]);
+    let out_of_scope = run(&lab, &["--exclude-domain=xyz\\.ca", "--add-missing"]);
+    assert_eq!(
+        lab.redis.keys(),
+        [ABC, with_port],
+        "{}",
+        out_of_scope.stdout
+    );
+}
+
+#[test]
+fn a_set_under_another_name_of_the_domain_is_left_alone_and_added_rightly() {
+    let lab = lab();
+    let (alias, office) = ("ONLINE:sip.xyz.ca", "ONLINE:office.ca");
+    lab.redis
+        .add_many(alias, ["100", "sip:300@sip.xyz.ca", "gone"]);
+    // An office without a line has a number of another one's.
+    lab.redis.add_many(office, ["100", "101"]);
+    let left = run(&lab, &[]);
+    for (member, aor) in [("100", "100@xyz.ca"), ("sip:300@sip.xyz.ca", "300@xyz.ca")] {
+        let why = "let kamailio.cfg write the set of this AoR's domain (an alias, or realm_prefix \
+                   of registrar?), and --add-missing adds the right form\n";
+        says(&left, member, alias, aor, why);
+    }
+    assert_eq!(lab.redis.keys(), [ABC, alias], "{}", left.stdout);
+    assert_eq!(lab.redis.members(alias), ["100", "sip:300@sip.xyz.ca"]);
+    run(&lab, &["--add-missing"]);
+    run(&lab, &[]);
+    assert_eq!(lab.redis.keys(), [ABC, XYZ]);
+}
+
+#[test]
 fn who_registers_during_the_run_stays_in_another_form_too() {
     for (look, kept) in [(SECOND_LOOK, "returned"), (LAST_LOOK, "restored")] {
         let (kamailio, redis) = deaf();
         redis.add(KEY, "sip:103");
+        redis.add(XYZ, "103@abc.voip.ca");
         let phone = kamailio.phone();
         let proxy = Proxy::before(&kamailio, look, move || phone.register("103@abc.voip.ca"));
         let report = deaf::run(&proxy, &redis, &["--format=json"]);
         let report = report.expect(0).json();
         assert_eq!(redis.members(KEY), ["100", "sip:103"]);
         assert_eq!(report["domains"][0][kept], json!(["sip:103"]));
+        assert_eq!(redis.members(XYZ), ["103@abc.voip.ca"]);
+        assert_eq!(report["domains"][1][kept], json!(["103@abc.voip.ca"]));
     }
 }
 
@@ -180,7 +249,7 @@ fn a_user_whom_no_member_means_stands_for_nobody() {
     lab.register("200@small.ca");
     lab.redis.command(&["DEL", "ONLINE:small.ca"]);
     lab.redis
-        .add_many("ONLINE:small.ca", ["201", "100@xyz.ca", "sip:2000"]);
+        .add_many("ONLINE:small.ca", ["201", "102@xyz.ca", "sip:2000"]);
     lab.redis.add_many(XYZ, ["100", "300"]);
     let run = run(&lab, &[]);
     assert_eq!(run.stderr, "");

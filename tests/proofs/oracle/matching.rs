@@ -127,7 +127,7 @@ impl Scenario {
 
     /// The same by the rule: they are registered as they stand, or under another reading but that of the case, for which
     /// no member stood when the sets were read.
-    pub fn returned_by_the_rule(&self, stale: &Pairs) -> Pairs {
+    pub fn returned_by_the_rule(&self, stale: &Pairs, first: &Scenario) -> Pairs {
         let registered = self.registered();
         let is_own = |user: &(Bytes, Bytes), meant: &Pairs| {
             let is_it =
@@ -152,11 +152,20 @@ impl Scenario {
                 .peekable();
             standing.peek().is_some() && standing.all(|of| of != lower(key))
         };
+        let is_of_other = |(domain, user): &(Bytes, Bytes)| {
+            stale.iter().any(|(of, member)| {
+                lower(of) == [PREFIX, domain].concat()
+                    && self.stands_for(member, user)
+                    && self.is_online(of, member)
+            })
+        };
         let returns = |(key, member): &&(Bytes, Bytes)| {
-            let meant = self.meant(key, member, Look::Later);
+            let others = self.meant_of_other_domains(key, member, Look::Later);
+            let meant = self.meant(key, member, Look::Later, first.alias(key));
             let of = key[PREFIX.len()..].to_ascii_lowercase();
             self.is_online(key, member)
                 || registered.iter().any(|user| is_own(user, &meant))
+                || others.iter().any(is_of_other)
                 || self.aor_domain == AorDomain::Ignored
                     && longer_forms(&of, member)
                         .iter()
@@ -309,20 +318,15 @@ impl Scenario {
     }
 
     /// The users whom a member of a key may mean who is not online as they stand, each with the domain that they are of.
-    fn meant(&self, key: &[u8], member: &[u8], look: Look) -> Pairs {
+    fn meant(&self, key: &[u8], member: &[u8], look: Look, alias: Option<Bytes>) -> Pairs {
         let of = key[PREFIX.len()..].to_ascii_lowercase();
         let host = without_port(&of);
         let ignores = self.aor_domain == AorDomain::Ignored;
         let mut meant = Pairs::new();
-        for name in [member.to_vec(), unescaped(member)] {
-            let uri = match look {
-                Look::First => uri(&name.to_ascii_lowercase()),
-                Look::Later => uri(&name),
-            };
-            let mut users = parts_of_user(&uri, |of| {
+        for uri in uris(member, look) {
+            let users = users(&uri, |of| {
                 self.aor_domain != AorDomain::Own || without_port(of) == host
             });
-            users.push(uri.clone());
             let with = |domain: &[u8]| [&uri[..], b"@", domain].concat();
             let mut add = |domain: &Bytes, user: Bytes| meant.insert((domain.clone(), user));
             let of_no_set = vec![];
@@ -330,11 +334,13 @@ impl Scenario {
                 add(&of_no_set, user.clone());
                 if !ignores {
                     add(&of, user.clone());
-                    add(&host, user);
+                    add(&host, user.clone());
+                    alias.iter().for_each(|alias| _ = add(alias, user.clone()));
                 }
             }
             add(&of_no_set, with(b""));
             add(&of_no_set, with(&host));
+            alias.iter().for_each(|alias| _ = add(alias, with(&host)));
             if ignores {
                 add(&of_no_set, with(&of));
                 continue;
@@ -348,21 +354,93 @@ impl Scenario {
                 add(&host, with(&host));
             }
         }
+        meant.extend(self.meant_of_other_domains(key, member, look));
         meant
     }
 
-    /// Everyone who is registered, those of no set with the empty domain.
+    /// The other name of a key's domain, of which nobody is registered: most of its members are missing there.
+    fn alias(&self, key: &[u8]) -> Option<Bytes> {
+        let of = key[PREFIX.len()..].to_ascii_lowercase();
+        let registered = self.registered();
+        let is_known = registered.iter().any(|(domain, _)| *domain == of);
+        if of.is_empty() || is_known || self.aor_domain != AorDomain::Own {
+            return None;
+        }
+        let host = without_port(&of);
+        let sets = self.redis_in_scope();
+        let members: Vec<_> = sets
+            .filter(|(other, _)| lower(other) == lower(key))
+            .flat_map(|(_, members)| members)
+            .collect();
+        let mut most: Option<(usize, Bytes)> = None;
+        let others: BTreeSet<_> = registered.iter().map(|(domain, _)| domain).collect();
+        for other in others {
+            let is_meant = |name: &Bytes| {
+                registered
+                    .iter()
+                    .any(|user| user.0 == *other && self.same(name, &user.1) && !self.stands(user))
+            };
+            let means = |member: &&&Bytes| {
+                uris(member, Look::Later).iter().any(|uri| {
+                    let mut users = users(uri, |domain| without_port(domain) == host);
+                    users.push([uri, &b"@"[..], &host].concat());
+                    users.iter().any(is_meant)
+                })
+            };
+            let count = members.iter().filter(means).count();
+            let is_more = most.as_ref().is_none_or(|(most, _)| count > *most);
+            if !other.is_empty() && self.in_scope(other) && is_more {
+                most = Some((count, other.clone()));
+            }
+        }
+        let (count, other) = most?;
+        (count * 2 > members.len()).then_some(other)
+    }
+
+    /// Those of the domains that stand behind an `@` of a member and are not its own.
+    fn meant_of_other_domains(&self, key: &[u8], member: &[u8], look: Look) -> Pairs {
+        let mut meant = Pairs::new();
+        if self.aor_domain != AorDomain::Own {
+            return meant;
+        }
+        let is_of = |domain: &[u8], of: &[u8]| {
+            let domain = domain.to_ascii_lowercase();
+            domain == of || without_port(&domain) == of
+        };
+        let own = without_port(&key[PREFIX.len()..].to_ascii_lowercase());
+        let uris = uris(member, look);
+        for (domain, _) in uris.iter().filter_map(|uri| split(uri)) {
+            let domain = domain.split(|byte| b";?".contains(byte)).next().unwrap();
+            if domain.is_empty() || is_of(domain, &own) {
+                continue;
+            }
+            for of in [domain.to_vec(), without_port(domain)] {
+                for uri in &uris {
+                    let mut users = users(uri, |domain| is_of(domain, &of));
+                    users.push([uri, &b"@"[..], &of].concat());
+                    meant.extend(users.into_iter().map(|user| (of.clone(), user)));
+                }
+            }
+        }
+        meant
+    }
+
+    /// Everyone who is registered, out of scope too, those of no set with the empty domain.
     fn registered(&self) -> Vec<(Bytes, Bytes)> {
+        if self.aor_domain != AorDomain::Own {
+            return self.online();
+        }
         let aors = self.registrars.iter().flat_map(|items| self.aors(items));
-        let of_no_set = aors.filter(|aor| !aor.contains(&b'@') || aor.ends_with(b"@"));
-        let of_no_set = of_no_set.filter(|_| self.aor_domain == AorDomain::Own);
-        let of_no_set = of_no_set.map(|aor| (vec![], aor.clone()));
-        self.online().into_iter().chain(of_no_set).collect()
+        let parts = aors.map(|aor| match split(aor) {
+            Some((domain, user)) if !domain.is_empty() => (domain, user),
+            _ => (vec![], aor.clone()),
+        });
+        parts.collect()
     }
 
     /// Whether a member who is not online means a registered user for whom no member stands, or none of its own domain.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
-        let meant = self.meant(key, member, Look::First);
+        let meant = self.meant(key, member, Look::First, self.alias(key));
         let is_meant = |(domain, user): &(Bytes, Bytes)| {
             let is_of_no_set = domain.is_empty() && self.aor_domain == AorDomain::Own;
             meant.contains(&(domain.clone(), user.to_ascii_lowercase()))
@@ -377,7 +455,17 @@ impl Scenario {
             }
             !standing.is_empty() && !standing.contains(&lower(key))
         };
+        let is_of_other = |(domain, user): &(Bytes, Bytes)| {
+            let of = [PREFIX, domain].concat();
+            self.redis_in_scope().any(|(key, members)| {
+                let stands =
+                    |member: &&Bytes| self.stands_for(member, user) && self.is_online(key, member);
+                lower(key) == of && members.into_iter().any(|member| stands(&member))
+            })
+        };
+        let others = self.meant_of_other_domains(key, member, Look::Later);
         self.registered().iter().any(is_meant)
+            || others.iter().any(is_of_other)
             || self.aor_domain == AorDomain::Ignored
                 && longer_forms(&key[PREFIX.len()..].to_ascii_lowercase(), member)
                     .iter()
@@ -556,16 +644,27 @@ fn longer_forms(domain: &[u8], member: &[u8]) -> Vec<Bytes> {
             ]);
         }
         forms.extend([[&uri[..], b"@"].concat()]);
-        let parts = parts_of_user(&uri, |_| true);
-        forms.extend(parts.into_iter().filter(|part| part.len() < uri.len()));
+        let users = users(&uri, |_| true).into_iter();
+        forms.extend(users.filter(|user| user.len() < uri.len()));
     }
     forms
 }
 
-/// Without the scheme, and what stands round a URI in angle brackets.
+/// The URIs that a member may be, as it stands and %-unescaped.
+fn uris(member: &[u8], look: Look) -> [Bytes; 2] {
+    [member.to_vec(), unescaped(member)].map(|name| match look {
+        Look::First => uri(&name.to_ascii_lowercase()),
+        Look::Later => uri(&name),
+    })
+}
+
+/// Without the scheme, and what stands round a URI: quotes, or a name and angle brackets.
 fn uri(name: &[u8]) -> Bytes {
     let known = regex::bytes::Regex::new(r"(?is-u)^(?:[^<]*<)?(sip|sips|tel):").unwrap();
-    let name = name.trim_ascii();
+    let name = match name.trim_ascii() {
+        [b'"', quoted @ .., b'"'] => quoted,
+        name => name,
+    };
     match known.find(name) {
         Some(scheme) if scheme.as_bytes().contains(&b'<') => {
             let rest = &name[scheme.end()..];
@@ -574,6 +673,14 @@ fn uri(name: &[u8]) -> Bytes {
         Some(scheme) => name[scheme.end()..].to_vec(),
         None => name.to_vec(),
     }
+}
+
+/// The users that a URI may be: as it stands, without parameters, without a port; and its user.
+fn users(uri: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Vec<Bytes> {
+    let plain = uri.split(|byte| b";?".contains(byte)).next().unwrap();
+    let mut users = parts_of_user(uri, is_own);
+    users.extend([uri.to_vec(), plain.to_vec(), without_port(plain)]);
+    users
 }
 
 /// The user of a URI, whole, and without parameters and password; unless it is of another domain.
@@ -601,7 +708,7 @@ fn parts_of_user(uri: &[u8], is_own: impl Fn(&[u8]) -> bool) -> Vec<Bytes> {
 
 /// A domain in lower case, without the port behind it.
 fn without_port(domain: &[u8]) -> Bytes {
-    let port = regex::bytes::Regex::new(r"(?s-u)^([^:]+|\[.*\]):[0-9]+$").unwrap();
+    let port = regex::bytes::Regex::new(r"(?s-u)^([^:]+|.*\]):[0-9]+$").unwrap();
     match port.captures(domain) {
         Some(parts) => parts[1].to_vec(),
         None => domain.to_vec(),

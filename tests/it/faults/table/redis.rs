@@ -18,7 +18,7 @@ pub fn redis_rows() -> Vec<RedisRow> {
         "see in its log why it closed the connection",
     );
     let (late, ping) = ("no answer within 1s", "redis-cli ping");
-    let (foreign, address) = ("does not speak the protocol of Redis", "rediss://");
+    let (foreign, address) = FOREIGN;
     vec![
         (
             "closes",
@@ -75,8 +75,8 @@ pub fn redis_rows() -> Vec<RedisRow> {
             Fault::Says(b"+OK\r\n".to_vec()),
             false,
             false,
-            foreign,
-            address,
+            "its reply is not a valid number",
+            "nothing in between changes its replies",
         ),
         (
             "talks HTTP",
@@ -120,6 +120,8 @@ pub fn redis_rows() -> Vec<RedisRow> {
         ),
     ]
 }
+
+const FOREIGN: (&str, &str) = ("does not speak the protocol of Redis", "rediss://");
 
 /// In answer to HELLO these say nothing of the server: kamonline asks in another way.
 const IGNORED: [&str; 6] = [
@@ -182,6 +184,7 @@ fn redis_step(command: &'static str, first: usize, said: &str, unrun: &[&str], r
                 "CLUSTERDOWN Hash slot not served" if asked_anew => {
                     ("node of a Redis Cluster", "--redis-cluster")
                 }
+                "says OK" if !["SCARD", "SADD"].contains(&command) => FOREIGN,
                 _ => (why, hint),
             };
             assert_eq!(ended.code, 1, "{row}: {}", ended.stderr);

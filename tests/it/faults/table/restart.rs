@@ -15,7 +15,7 @@ use crate::lab::{
 };
 
 const LATE: &str =
-    "perhaps off the board, if their removal, which Redis did not answer, is run late: ";
+    "perhaps off the board, if their removal, which Redis did not confirm, is run late: ";
 
 fn rule(command: &'static str, nth: usize, fault: Fault) -> Rule {
     Rule {

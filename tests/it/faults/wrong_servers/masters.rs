@@ -22,8 +22,9 @@ pub fn hello(mode: &str) -> String {
 }
 
 /// What a sentinel says of its master.
-fn named_at(port: &str) -> String {
-    format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len())
+fn named_at(host: &str, port: &str) -> String {
+    let text = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    format!("*2\r\n{}{}", text(host), text(port))
 }
 
 fn port(proxy: &RedisProxy) -> String {
@@ -62,7 +63,7 @@ pub fn of_sentinel(rules: Vec<Rule>, asked: (&'static str, usize)) -> Site {
     let redis = Redis::start();
     redis.add_many(KEY, ["100", "gone"]);
     let proxy = RedisProxy::new(&redis, rules);
-    let master = says(named_at(&port(&proxy)));
+    let master = says(named_at("127.0.0.1", &port(&proxy)));
     let sentinel = RedisProxy::new(&redis, vec![Rule::always("SENTINEL", master)]);
     let site = Site::new(NO_KAMAILIO, sentinel.url(), (redis, sentinel)).with(OF_SENTINEL);
     Site {
@@ -115,19 +116,19 @@ pub fn announced_and_down() -> Site {
     announced_at(free_port(), None)
 }
 
-fn named(port: u16, hanging: Option<TcpStub>) -> Site {
-    let sentinel = TcpStub::hangs_after(named_at(&port.to_string()).as_bytes());
+pub fn named(host: &str, port: u16, hanging: Option<TcpStub>) -> Site {
+    let sentinel = TcpStub::hangs_after(named_at(host, &port.to_string()).as_bytes());
     let site = Site::new(NO_KAMAILIO, sentinel.redis_url(), (sentinel, hanging));
     site.with(OF_SENTINEL).with(NOW)
 }
 
 pub fn named_and_hanging() -> Site {
     let hanging = TcpStub::hangs_after(b"");
-    named(hanging.port(), Some(hanging))
+    named("127.0.0.1", hanging.port(), Some(hanging))
 }
 
 pub fn named_and_down() -> Site {
-    named(free_port(), None)
+    named("127.0.0.1", free_port(), None)
 }
 
 /// From one node to the next, and round again.

@@ -195,7 +195,7 @@ const REDIS: [Row; 16] = [
     ),
 ];
 
-const MASTERS: [Row; 14] = [
+const MASTERS: [Row; 16] = [
     (
         masters::announced_and_hanging,
         "no answer within 1s",
@@ -215,6 +215,12 @@ const MASTERS: [Row; 14] = [
         masters::named_and_down,
         "which the sentinels call master of mymaster: cannot connect",
         "sentinel monitor",
+    ),
+    (|| masters::named("", 6379, None), NO_ADDRESS, MASTERS_SHOWN),
+    (
+        || masters::named("127.0.0.1", 0, None),
+        NO_ADDRESS,
+        MASTERS_SHOWN,
     ),
     (
         || masters::flooding(masters::of_cluster),
@@ -270,6 +276,8 @@ const MASTERS: [Row; 14] = [
 
 const ITSELF: &str = "give --redis the Redis itself";
 const NO_REDIRECTS: &str = "kamonline follows no redirects";
+const NO_ADDRESS: &str = "they name no address of the master";
+const MASTERS_SHOWN: &str = "SENTINEL MASTERS which ip and port it has there";
 const TOO_LARGE: &str = "its reply is larger than any that kamonline asks for";
 const TOO_MANY: &str = "more than a million keys under --prefix";
 const IS_IT_REDIS: &str = "check that this is a Redis";
