@@ -31,10 +31,14 @@ pub const NAMES: usize = 16 << 20;
 pub const NAMES_BYTES: usize = 256 << 20;
 /// The memory that domains take, about: a million of them take half of it.
 pub const DOMAINS_BYTES: usize = 256 << 20;
-/// How long putting back goes on after the last batch that Redis confirmed, unless `--timeout` is longer; and in all. A
-/// restart of Redis takes seconds, its sentinels wait for half a minute before they name another master.
+/// How long putting back goes on after the last batch that Redis confirmed; and in all. A restart of Redis takes seconds,
+/// its sentinels wait for half a minute before they name another master.
 pub const PUT_BACK_PATIENCE: Duration = Duration::from_secs(60);
 pub const PUT_BACK_LONGEST: Duration = Duration::from_secs(300);
+/// The longest `--timeout` while putting back: a server that hangs is asked twice before patience ends.
+pub const PUT_BACK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that one batch takes: a connection, and a reply. If it seems to take longer, the process was stopped meanwhile.
+pub const PUT_BACK_STEP: Duration = Duration::from_secs(60);
 /// The calls of one SCAN or SSCAN: a Redis holds 2^32 keys, a set as many members, and a call looks at 2,000 or more.
 pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
 /// The bytes of all keys under the prefix, with some 100 bytes each for what else is kept of a key: a million domains take

@@ -5,10 +5,16 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::*;
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
 
 use crate::failure::{Exit, Failure};
+
+/// All that end a process unless it heeds them, but for its own faults, SIGPIPE, and those that some systems only have.
+const ENDING: [i32; 11] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO,
+];
 
 /// A signal that asks a run to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +26,7 @@ impl Signal {
     }
 
     pub fn name(self) -> &'static str {
-        match self.0 {
-            SIGHUP => "SIGHUP",
-            SIGINT => "SIGINT",
-            SIGQUIT => "SIGQUIT",
-            _ => "SIGTERM",
-        }
+        signal_name(self.0).unwrap_or("a signal")
     }
 }
 
@@ -45,9 +46,9 @@ const REPORT: Duration = Duration::from_secs(1);
 /// the process, with a moment for its report. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
 pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
-    let ours = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
     let mut signals = Signals::new(
-        ours.iter()
+        ENDING
+            .iter()
             .filter(|signal| ignored >> (**signal - 1) & 1 == 0),
     )?;
     thread::spawn(move || {

@@ -11,6 +11,7 @@ mod facts;
 mod hints;
 mod identity;
 mod pipeline;
+mod put_back;
 mod read;
 mod reply;
 mod sentinel;
@@ -19,15 +20,12 @@ mod servers;
 mod socket;
 mod write;
 
-use std::thread;
 use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::matching::{Rules, Sets};
 use crate::peer;
-use crate::peer::limits::{
-    FIRST_PAUSE, LONGEST_PAUSE, PUT_BACK_LONGEST, PUT_BACK_PATIENCE, READING,
-};
+use crate::peer::limits::READING;
 use crate::text::{Escaped, first_lines};
 use connection::Connection;
 use error::{Error, Peer, PeerError, Refusal};
@@ -146,68 +144,6 @@ impl<'a> Store<'a> {
         let written = self.retrying(|pipeline| write.send(pipeline, may_go_on));
         self.warn_of_wrong_types(&write);
         write.ended(written.err())
-    }
-
-    /// Adds members who were removed. Whatever a batch meets, the others are sent, and what failed is sent again, until
-    /// nothing is left, or nothing was confirmed for a minute or `--timeout`; for five minutes in all, since whoever stops
-    /// this process waits no longer.
-    ///
-    /// A connection with an unanswered SREM was reset by then. This one is opened after that, on every master: what Redis
-    /// had received of the old one is run before.
-    pub fn put_back<Id: Copy>(&mut self, changes: &[Change<Id>]) -> Written<Id> {
-        let mut write = Write::new(Verb::Add, changes);
-        let timeout = self.servers.deadlines().timeout;
-        let patience = timeout.max(PUT_BACK_PATIENCE);
-        let begun = Instant::now();
-        let (mut confirmed, mut pause, mut failed) = (begun, FIRST_PAUSE, None);
-        loop {
-            // One walk through all that is left.
-            let mut left = write.open();
-            while !left.is_empty() {
-                let (before, done) = (left.len(), write.done());
-                let mut sent = self.try_once(Reach::Any, &mut |pipeline: &mut Pipeline| {
-                    let batch = write.batch(&left, |key| pipeline.master_of(key));
-                    left.retain(|number| !batch.contains(number));
-                    write.exchange(&batch, pipeline)
-                });
-                if write.done() > done {
-                    (confirmed, pause) = (Instant::now(), FIRST_PAUSE);
-                }
-                // The next batch may take that long.
-                let is_late = begun.elapsed().saturating_add(timeout) >= PUT_BACK_LONGEST;
-                if is_late && !left.is_empty() {
-                    let slow = Error::SlowPutBack(PUT_BACK_LONGEST);
-                    sent = sent.and(Err(Peer::Configured.error(slow)));
-                }
-                let is_over = is_late || confirmed.elapsed() >= patience;
-                if let Err(error) = sent {
-                    self.pipeline = None;
-                    let no_way = left.len() == before;
-                    let is_over = is_over || no_way && error.error.is_for_good();
-                    failed = Some(error);
-                    if is_over {
-                        return self.put_back_so_far(&write, failed);
-                    }
-                    if no_way {
-                        break;
-                    }
-                }
-            }
-            if write.open().is_empty() {
-                return self.put_back_so_far(&write, failed);
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    fn put_back_so_far<Id: Copy>(
-        &mut self,
-        write: &Write<Id>,
-        failed: Option<PeerError>,
-    ) -> Written<Id> {
-        self.warn_of_wrong_types(write);
-        write.ended(failed.map(|error| explain(error, self.servers)))
     }
 
     fn warn_of_wrong_types<Id: Copy>(&mut self, write: &Write<Id>) {

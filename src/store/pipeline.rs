@@ -112,6 +112,15 @@ impl<'a> Pipeline<'a> {
         self.links.len() - 1
     }
 
+    /// The same connections, with the time-outs of these servers.
+    pub fn timed_by(mut self, servers: &'a Servers) -> Self {
+        self.servers = servers;
+        for link in &mut self.links {
+            link.connection.set_timeout(servers.deadlines().timeout);
+        }
+        self
+    }
+
     /// The server that an error is about.
     pub fn peer(&self) -> &Peer {
         let last = self.links.get(self.at).map(|link| &link.peer);

@@ -31,6 +31,7 @@ pub enum Access {
 }
 
 /// Where the sets are.
+#[derive(Clone)]
 pub struct Servers {
     pub(super) topology: Topology,
     pub(super) given: Vec<Server>,
@@ -103,6 +104,13 @@ impl Servers {
 
     pub fn deadlines(&self) -> Deadlines {
         self.deadlines
+    }
+
+    /// The same, of which no connect and no reply takes longer.
+    pub fn within(&self, longest: Duration) -> Self {
+        let mut servers = self.clone();
+        servers.deadlines.timeout = servers.deadlines.timeout.min(longest);
+        servers
     }
 
     /// A broken connection is tried again `--retries` times. A cluster or a sentinel needs seconds to put another

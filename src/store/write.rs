@@ -56,6 +56,8 @@ impl<Id: Copy> Written<Id> {
 pub struct Write<'a, Id> {
     verb: Verb,
     commands: Vec<Command<'a, Id>>,
+    /// How many replies confirmed a command.
+    confirmations: usize,
 }
 
 struct Command<'a, Id> {
@@ -63,6 +65,10 @@ struct Command<'a, Id> {
     members: &'a [(Id, &'a [u8])],
     fate: Fate,
     is_unanswered: bool,
+    /// How often it was sent.
+    tries: usize,
+    /// Confirmed once, and sent again.
+    is_repeated: bool,
     /// Refused in a way that no further try changes.
     is_refused: bool,
 }
@@ -75,12 +81,15 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 members,
                 fate: Fate::Untouched,
                 is_unanswered: false,
+                tries: 0,
+                is_repeated: false,
                 is_refused: false,
             })
         };
         Self {
             verb,
             commands: changes.iter().flat_map(command).collect(),
+            confirmations: 0,
         }
     }
 
@@ -96,9 +105,30 @@ impl<'a, Id: Copy> Write<'a, Id> {
             .collect()
     }
 
-    pub fn done(&self) -> usize {
-        let done = |command: &&Command<Id>| command.fate == Fate::Done;
-        self.commands.iter().filter(done).count()
+    /// The same, those first that were sent least often.
+    pub fn least_tried(&self) -> Vec<usize> {
+        let mut open = self.open();
+        open.sort_by_key(|number| self.commands[*number].tries);
+        open
+    }
+
+    pub fn key(&self, number: usize) -> &'a [u8] {
+        self.commands[number].key
+    }
+
+    pub fn confirmations(&self) -> usize {
+        self.confirmations
+    }
+
+    /// What was confirmed for these keys is sent once more: the server may have lost it. Not for ever, since one command
+    /// may break each connection.
+    pub fn repeat(&mut self, is_lost: impl Fn(&[u8]) -> bool) {
+        for command in &mut self.commands {
+            if command.fate == Fate::Done && !command.is_repeated && is_lost(command.key) {
+                command.fate = Fate::Unconfirmed;
+                command.is_repeated = true;
+            }
+        }
     }
 
     /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another pipeline it may be called again.
@@ -137,6 +167,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
             sent.push((*number, command.fate));
             command.is_unanswered |= command.fate == Fate::Unconfirmed;
             command.fate = Fate::Unconfirmed;
+            command.tries += 1;
         }
         pipeline.send(packed)?;
         let mut refused = Ok(());
@@ -144,7 +175,10 @@ impl<'a, Id: Copy> Write<'a, Id> {
             let command = &mut self.commands[number];
             match pipeline.receive(Connection::reply) {
                 Ok(reply) => match reply.into_number::<usize>() {
-                    Ok(done) if done <= command.members.len() => command.fate = Fate::Done,
+                    Ok(done) if done <= command.members.len() => {
+                        command.fate = Fate::Done;
+                        self.confirmations += 1;
+                    }
                     // No reply to such a command: nobody knows what was run.
                     _ => return refused.and(Err(Error::NoNumber)),
                 },

@@ -130,7 +130,7 @@ impl Redis {
         self.process.kill();
     }
 
-    /// On the same port, empty.
+    /// On the same port, with what it has saved.
     pub fn restart(&mut self) {
         self.kill();
         self.process = std::iter::repeat_with(|| start(self.dir.path(), &self.client, self.port))

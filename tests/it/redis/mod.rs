@@ -3,6 +3,7 @@
 mod access;
 mod client_certificates;
 mod cluster;
+mod cluster_put_back;
 mod cluster_slots;
 mod identity;
 mod refusals;

@@ -132,6 +132,7 @@ fn a_signal_that_the_caller_ignores_stays_ignored() {
     for (line, ignored) in [
         ("exec nohup $RUN", "HUP"),
         ("trap '' HUP INT QUIT TERM; exec $RUN", "HUP INT QUIT TERM"),
+        ("trap '' ALRM USR1 XCPU; exec $RUN", "ALRM USR1 XCPU"),
         // sh lets what it starts in the background ignore SIGINT and SIGQUIT; it survives them itself here.
         (
             "trap : INT QUIT; $RUN & wait $!; wait $!; wait $!",

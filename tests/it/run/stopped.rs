@@ -16,6 +16,16 @@ use crate::lab::{Fault, Redis, Run, until};
 use crate::output::json::assert_is_report;
 
 const SIGNALS: [(&str, i32); 4] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)];
+/// Timers, limits, and what others send: they end a process, too.
+const RARE: [(&str, i32); 7] = [
+    ("USR1", 10),
+    ("USR2", 12),
+    ("ALRM", 14),
+    ("XCPU", 24),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("IO", 29),
+];
 const UNCHANGED: &str = "nothing was changed";
 const PUT_BACK: &str = "everyone who was removed is back: 2 users";
 /// Nobody waits so long in these tests: not for a reply, nor for `--settle`.
@@ -143,7 +153,7 @@ fn whose_removal_redis_does_not_answer_is_put_back_and_named() {
 #[test]
 fn during_the_last_look_everyone_removed_is_put_back_at_once() {
     let redis = redis();
-    for kind in SIGNALS {
+    for kind in SIGNALS.into_iter().chain(RARE) {
         let kamailio = silent_at(3);
         let mut command = command(&kamailio, &redis.url(), &["--format=json"]);
         let child = command.spawn().unwrap();

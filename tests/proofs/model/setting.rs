@@ -189,7 +189,7 @@ pub enum Network {
     DeliversLate,
 }
 
-/// SIGHUP, SIGINT, SIGQUIT, SIGTERM.
+/// SIGTERM, or another one that ends a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signals {
     Never,

@@ -5,7 +5,7 @@ use crate::run::{Doing, Late};
 use crate::setting::{Kills, Order, Setting, Signals};
 use crate::world::{Steps, Who, World};
 
-/// SIGHUP, SIGINT, SIGQUIT, SIGTERM. One that comes during a put-back changes nothing.
+/// SIGTERM, or another one that ends a process. One that comes during a put-back changes nothing.
 pub fn signal(setting: &Setting, world: &World, number: usize, steps: &mut Steps) {
     let run = &world.runs[number];
     let puts_back = run.doing == Doing::PutBack;

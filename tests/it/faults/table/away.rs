@@ -64,8 +64,8 @@ fn rows() -> [Row; 5] {
             fault: |redis| then(move || redis.lock().unwrap().pause()),
             onwards: false,
             is_seen: false,
-            off: 30,
-            said: "no answer within 1s; 30 of 60 removed users are back",
+            off: 60,
+            said: "no answer within 1s; 0 of 60 removed users are back",
             further: &[],
         },
         Row {

@@ -2,6 +2,7 @@
 //! Who is online is on the board in the end, or the report names them as off it.
 
 mod away;
+mod batches;
 mod doubt;
 mod jsonrpc;
 mod kamailio;
