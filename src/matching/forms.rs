@@ -30,10 +30,7 @@ pub fn forms(
     aor_domain: &AorDomain,
 ) -> Vec<(Vec<u8>, Option<Reading>)> {
     let mut forms = Vec::new();
-    for member in [Some(member.to_vec()), unescaped(member)]
-        .into_iter()
-        .flatten()
-    {
+    for member in spellings(member) {
         let name = without_scheme(&member);
         let longer = (name.len() < member.len()).then_some(Reading::Longer);
         forms.push((name.to_vec(), longer));
@@ -44,7 +41,7 @@ pub fn forms(
             None => Some(name),
         };
         let parts = user.map(|user| [user, before(user, b';'), before(before(user, b';'), b':')]);
-        let whole = before(before(name, b';'), b'?');
+        let whole = without_parameters(name);
         let whole = [Some(whole), without_port(whole)].into_iter().flatten();
         let shorter = parts.into_iter().flatten().chain(whole);
         let shorter = shorter.filter(|part| part.len() < name.len());
@@ -65,14 +62,11 @@ pub fn forms(
 /// The domains behind the `@` of a member, with their port and without, unless they are its own.
 pub fn other_domains(member: &[u8], own: &[u8]) -> Vec<Vec<u8>> {
     let mut domains = Vec::new();
-    for member in [Some(member.to_vec()), unescaped(member)]
-        .into_iter()
-        .flatten()
-    {
+    for member in spellings(member) {
         let Some((_, domain)) = aor::split(without_scheme(&member)) else {
             continue;
         };
-        let domain = before(before(domain, b';'), b'?');
+        let domain = without_parameters(domain);
         if !domain.is_empty() && !is_of(domain, own) {
             domains.push(domain.to_vec());
             domains.extend(without_port(domain).map(<[u8]>::to_vec));
@@ -86,6 +80,13 @@ pub fn is_user_alone(member: &[u8]) -> bool {
     let is_more =
         |byte: &u8| matches!(byte, b'@' | b':' | b';' | b'<' | b'%' | b'"' | b'?') || *byte <= b' ';
     !member.iter().any(is_more)
+}
+
+/// A member as it stands and, where it has an escape, %-unescaped.
+fn spellings(member: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    [Some(member.to_vec()), unescaped(member)]
+        .into_iter()
+        .flatten()
 }
 
 /// Of a URI that may stand in angle brackets behind a name.
@@ -116,9 +117,14 @@ fn without_scheme(member: &[u8]) -> &[u8] {
 
 /// Whether this stands for the domain behind an `@`: with a port or parameters, too.
 fn is_of(domain: &[u8], own: &[u8]) -> bool {
-    let domain = before(before(domain, b';'), b'?');
+    let domain = without_parameters(domain);
     let is_own = |domain: &[u8]| domain.eq_ignore_ascii_case(own);
     is_own(domain) || without_port(domain).is_some_and(is_own)
+}
+
+/// Of a URI or of its domain: without parameters and headers.
+fn without_parameters(uri: &[u8]) -> &[u8] {
+    before(before(uri, b';'), b'?')
 }
 
 /// The part before a byte, or all of it.

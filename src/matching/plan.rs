@@ -69,15 +69,16 @@ impl Plan {
             entry.online = online;
         }
         if rules.aor_domain == AorDomain::Own && matches.missing.count() > 0 {
-            let mut unknown: Vec<_> = (sets.domains.ids().zip(&entries))
+            let is_unknown = |name: &[u8]| !name.is_empty() && !matches.missing.has_domain(name);
+            let unknown: Vec<_> = (sets.domains.ids().zip(&entries))
                 .filter(|(_, entry)| !entry.stale.is_empty() && entry.online == 0)
+                .filter(|(_, entry)| is_unknown(&entry.domain))
                 .map(|(domain, entry)| (domain, &entry.stale[..]))
                 .collect();
-            unknown.retain(|(domain, _)| {
-                let name = sets.domains.name(*domain);
-                !name.is_empty() && !matches.missing.has_domain(name)
-            });
-            sets.aliases = aliases::of(rules, &sets, &matches.missing, &unknown);
+            // Hardly a run has one, and all who are missing would be looked at.
+            if !unknown.is_empty() {
+                sets.aliases = aliases::of(rules, &sets, &matches.missing, &unknown);
+            }
         }
         for (domain, mut users) in matches.missing.by_domain() {
             // Excluded only here: an excluded AoR must still keep its members online.

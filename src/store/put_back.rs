@@ -112,9 +112,7 @@ impl Store<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::Deadlines;
-    use crate::peer::tls::Options;
-    use crate::store::servers::{Access, Servers, Topology};
+    use crate::store::servers::{Access, Servers};
     use crate::store::socket::Address;
     use crate::store::{Connection, Fate};
     use std::io::{Read, Write as _};
@@ -142,21 +140,10 @@ mod tests {
 
     #[test]
     fn one_that_is_too_slow_ends() {
-        let options = Options {
-            server: "redis",
-            ca: None,
-            cert: None,
-            key: None,
-        };
-        let deadlines = Deadlines {
-            timeout: Duration::from_secs(20),
-            retries: 0,
-        };
-        let (tls, _) = options.read("rediss://", false).unwrap();
+        let timeout = Duration::from_secs(20);
         let address = slow(Duration::from_millis(400));
-        let urls = [format!("redis://{address}")];
-        let servers = Servers::new(&urls, Topology::One, None, tls, deadlines).unwrap();
-        let connection = Connection::open(&Address::Ip(address), None, deadlines.timeout).unwrap();
+        let servers = Servers::at(&format!("redis://{address}"), timeout);
+        let connection = Connection::open(&Address::Ip(address), None, timeout).unwrap();
         let server = servers.given[0].clone();
         let names: Vec<_> = (0..6_000).map(|user| user.to_string()).collect();
         let members = names.iter().map(|name| ((), name.as_bytes()));

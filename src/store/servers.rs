@@ -178,6 +178,24 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
+    impl Servers {
+        /// One server, which is not tried again.
+        pub fn at(url: &str, timeout: Duration) -> Self {
+            let options = Options {
+                server: "redis",
+                ca: None,
+                cert: None,
+                key: None,
+            };
+            let deadlines = Deadlines {
+                timeout,
+                retries: 0,
+            };
+            let (tls, _) = options.read("rediss://", false).unwrap();
+            Self::new(&[url.to_owned()], Topology::One, None, tls, deadlines).unwrap()
+        }
+    }
+
     #[test]
     fn an_address_that_hangs_leaves_time_for_the_next_one() {
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -191,26 +209,11 @@ mod tests {
                 client.write_all(b"+OK\r\n").unwrap();
             }
         });
-        let options = Options {
-            server: "redis",
-            ca: None,
-            cert: None,
-            key: None,
-        };
-        let deadlines = Deadlines {
-            timeout: Duration::from_secs(2),
-            retries: 0,
-        };
-        let (tls, _) = options.read("rediss://", false).unwrap();
-        let url = ["redis://:secret@localhost".to_owned()];
-        let servers = Servers::new(&url, Topology::One, None, tls, deadlines).unwrap();
+        let timeout = Duration::from_secs(2);
+        let servers = Servers::at("redis://:secret@localhost", timeout);
         let started = Instant::now();
         let answer = servers.first_to_answer(&servers.given[0], &addresses, |open| open());
         assert!(answer.is_ok());
-        assert!(
-            started.elapsed() < deadlines.timeout,
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < timeout, "{:?}", started.elapsed());
     }
 }
