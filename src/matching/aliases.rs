@@ -1,70 +1,158 @@
-//! Domains of which nobody is registered, while the users of their sets are, in one other domain: kamailio.cfg calls it by
-//! two names, one in the key and another in the AoR (an alias, `realm_prefix` of registrar).
+//! Sets under another name of their domain: kamailio.cfg calls it by two, one in the key and another in the AoR (an alias,
+//! `realm_prefix` of registrar). Most of their members are stale then, and their users missing in the other domain.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use super::forms::{forms, without_port};
-use super::ids::{DomainId, MemberId};
+use super::aor::UserCase;
+use super::forms::{forms, names_above, without_port};
+use super::ids::{DomainId, MemberId, UserId};
 use super::missing::Missing;
 use super::scope::{AorDomain, Rules};
-use super::sets::{Aliases, Sets};
+use super::sets::Sets;
 
-/// So many members of a domain are looked for in all others, each a bit, and so many others are held against them.
-const MEMBERS: usize = 20;
-const OTHERS: usize = 1_000;
+/// So many users of one name tell which other names a domain has, and so many of those are looked at later.
+const USERS: usize = 10;
+const NAMES: usize = 8;
+/// One in so many stale members has the number of a user of another domain by chance.
+const FEW: usize = 10;
 
-/// Of domains without an online member, each with all its members. More than half of them are missing in the other one.
-pub fn of(
-    rules: &Rules,
-    sets: &Sets,
-    missing: &Missing,
-    domains: &[(DomainId, &[MemberId])],
-) -> Aliases {
-    let users = |domain: DomainId, member: MemberId| {
-        let domain = sets.domains.name(domain);
-        let behind = without_port(domain).unwrap_or(domain);
-        forms(sets.member(member), domain, behind, &AorDomain::Own)
-    };
-    let mut looked_for: HashMap<_, Vec<(usize, u32)>, RandomState> = HashMap::default();
-    for (at, (domain, members)) in domains.iter().enumerate() {
-        for (bit, member) in members.iter().take(MEMBERS).enumerate() {
-            for (user, _) in users(*domain, *member) {
-                let user = rules.user_case.fold(&user).into_owned();
-                looked_for.entry(user).or_default().push((at, 1 << bit));
-            }
+/// A domain that has a set.
+pub struct OfDomain<'a> {
+    pub id: DomainId,
+    pub name: &'a [u8],
+    pub members: usize,
+    pub stale: &'a [MemberId],
+}
+
+#[derive(Default)]
+pub struct Aliases {
+    /// Stale members whom a missing user of another domain may be, and that user.
+    pub members: HashMap<MemberId, UserId, RandomState>,
+    /// Missing users who stand in a set of another name, as most of their domain do: nobody looks into that of its own.
+    pub standing: HashSet<UserId, RandomState>,
+    /// The other names of a domain, as far as these users tell.
+    pub names: HashMap<DomainId, Vec<Vec<u8>>, RandomState>,
+}
+
+impl Aliases {
+    /// Of the domains of which more members are missing in others than users are registered.
+    pub fn new<'a>(
+        rules: &Rules,
+        sets: &Sets,
+        missing: &Missing,
+        domains: impl Iterator<Item = OfDomain<'a>>,
+    ) -> Self {
+        let mut aliases = Self::default();
+        if missing.count() == 0 || rules.aor_domain != AorDomain::Own {
+            return aliases;
         }
-    }
-    let mut found: Vec<HashMap<&[u8], u32, RandomState>> = vec![HashMap::default(); domains.len()];
-    for (other, users) in missing.by_domain() {
-        if other.is_empty() || !rules.counts(other) {
-            continue;
+        let mut others = missing.by_domain();
+        let own = others.iter().map(|(domain, users)| (*domain, users.len()));
+        let own: HashMap<&[u8], usize, RandomState> = own.collect();
+        let registered = |of: &OfDomain| {
+            let missing = own.get(of.name).copied().unwrap_or(0);
+            of.members - of.stale.len() + missing
+        };
+        let mut sought: Vec<_> = domains
+            .filter(|of| !of.name.is_empty() && of.stale.len() > registered(of))
+            .map(|of| (of, Vec::new()))
+            .collect();
+        if sought.is_empty() {
+            return aliases;
         }
-        for user in users {
-            let user = rules.user_case.fold(missing.user(user));
-            for (at, bit) in looked_for.get(&*user).into_iter().flatten() {
-                let others = &mut found[*at];
-                if others.len() < OTHERS || others.contains_key(other) {
-                    *others.entry(other).or_default() |= bit;
+        others.retain(|(domain, _)| !domain.is_empty() && rules.counts(domain));
+        let hasher = RandomState::default();
+        let hash = |user: &[u8]| hasher.hash_one(&*UserCase::Ignored.fold(user));
+        let name_of = |user: &UserId| hash(missing.user(*user));
+        let users = others.iter().flat_map(|(_, users)| users);
+        let known: HashSet<u64, RandomState> = users.map(name_of).collect();
+
+        // Of all names only those are kept, hashed, that both have: together they may take more than the sets.
+        let mut named = Namesakes::default();
+        for (of, its) in &mut sought {
+            let behind = without_port(of.name).unwrap_or(of.name);
+            for member in of.stale {
+                for (form, _) in forms(sets.member(*member), of.name, behind, &AorDomain::Own) {
+                    let name = hash(&form);
+                    if known.contains(&name) {
+                        let mut above = names_above(of.name);
+                        let related = above.find_map(|above| missing.find(above, &form));
+                        its.push((*member, name, related));
+                        named.insert(name, Vec::new());
+                    }
                 }
             }
         }
-    }
-    let mut aliases = Aliases::default();
-    for ((domain, members), others) in domains.iter().zip(found) {
-        let is_of = |other: &[u8]| {
-            let users = members.iter().map(|member| users(*domain, *member));
-            let is_there = |(user, _): &(Vec<u8>, _)| missing.find(other, user).is_some();
-            users.filter(|users| users.iter().any(is_there)).count() * 2 > members.len()
-        };
-        let most = others
-            .into_iter()
-            .max_by_key(|(other, bits)| (bits.count_ones(), Reverse(*other)));
-        if let Some((other, _)) = most.filter(|(other, _)| is_of(other)) {
-            aliases.insert(*domain, other.to_vec());
+        for (at, (_, users)) in others.iter().enumerate() {
+            for user in users {
+                let same = named.get_mut(&name_of(user));
+                if let Some(same) = same.filter(|same| same.len() < USERS) {
+                    same.push((at, *user));
+                }
+            }
         }
+        let namesakes = |name, domain| of_others(&named, &others, name, domain);
+        let mut in_sets: HashMap<u64, Vec<&[u8]>, RandomState> = HashMap::default();
+        sought.retain_mut(|(of, its)| {
+            its.retain(|(_, name, _)| namesakes(*name, of.name).next().is_some());
+            let mut members: Vec<_> = its.iter().map(|(member, ..)| *member).collect();
+            members.dedup();
+            let is_alias = members.len() > registered(of);
+            if is_alias && members.len() * FEW > of.stale.len() {
+                for (_, name, _) in its {
+                    let domains = in_sets.entry(*name).or_default();
+                    // One of them may be the user's own, and one with its port.
+                    if domains.len() < 3 && domains.last() != Some(&of.name) {
+                        domains.push(of.name);
+                    }
+                }
+            }
+            is_alias
+        });
+        for (domain, users) in &others {
+            let stands = |user: &&UserId| {
+                let mut of = in_sets.get(&name_of(user)).into_iter().flatten();
+                of.any(|of| is_other(of, domain))
+            };
+            let standing: Vec<_> = users.iter().filter(stands).copied().collect();
+            if standing.len() * 2 > users.len() {
+                aliases.standing.extend(standing);
+            }
+        }
+
+        for (of, its) in &sought {
+            let names = aliases.names.entry(of.id).or_default();
+            for (member, name, related) in its {
+                let namesakes = namesakes(*name, of.name).map(|(_, user)| *user);
+                for user in related.iter().copied().chain(namesakes) {
+                    aliases.members.entry(*member).or_insert(user);
+                    let domain = missing.domain_of(user).to_vec();
+                    if names.len() < NAMES && !names.contains(&domain) {
+                        names.push(domain);
+                    }
+                }
+            }
+        }
+        aliases
     }
-    aliases
+}
+
+/// By the hash of their name, missing users, each with the place of their domain.
+type Namesakes = HashMap<u64, Vec<(usize, UserId)>, RandomState>;
+
+fn of_others<'a>(
+    named: &'a Namesakes,
+    others: &'a [(&[u8], Vec<UserId>)],
+    name: u64,
+    domain: &'a [u8],
+) -> impl Iterator<Item = &'a (usize, UserId)> {
+    let is_other = move |(at, _): &&(usize, UserId)| is_other(domain, others[*at].0);
+    named[&name].iter().filter(is_other)
+}
+
+fn is_other(domain: &[u8], other: &[u8]) -> bool {
+    domain != other && without_port(domain) != Some(other)
 }

@@ -132,6 +132,12 @@ fn before(name: &[u8], byte: u8) -> &[u8] {
     name.split(|other| *other == byte).next().unwrap_or(name)
 }
 
+/// `abc.voip.ca` of `sip.abc.voip.ca`, and so on.
+pub fn names_above(domain: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let dots = memchr::memchr_iter(b'.', domain);
+    dots.map(|dot| &domain[dot + 1..])
+}
+
 /// `abc.voip.ca` of `abc.voip.ca:5060`; an IPv6 address stands in brackets.
 pub fn without_port(domain: &[u8]) -> Option<&[u8]> {
     let colon = domain.iter().rposition(|byte| *byte == b':')?;

@@ -87,6 +87,11 @@ impl Missing {
         self.users.get(user)
     }
 
+    /// In lower case.
+    pub fn domain_of(&self, user: UserId) -> &[u8] {
+        self.domains.name(self.users.group(user))
+    }
+
     /// Drops what finds them.
     pub fn into_users(self) -> Names<UserId, DomainId> {
         self.users

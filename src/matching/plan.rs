@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::aliases;
+use super::aliases::{Aliases, OfDomain};
 use super::readings::{self, OtherForm, Readings};
-use super::scope::{AorDomain, Rules};
-use super::{DomainId, KeyId, Matches, MemberId, Names, Sets, UserId};
+use super::scope::Rules;
+use super::{DomainId, KeyId, Matches, MemberId, Names, Reading, Sets, UserId};
 
 /// Every domain, with the members to remove from its sets and the users to add.
 pub struct Plan {
@@ -68,17 +68,24 @@ impl Plan {
         for (entry, online) in entries.iter_mut().zip(matches.online_by_domain(&sets)) {
             entry.online = online;
         }
-        if rules.aor_domain == AorDomain::Own && matches.missing.count() > 0 {
-            let is_unknown = |name: &[u8]| !name.is_empty() && !matches.missing.has_domain(name);
-            let unknown: Vec<_> = (sets.domains.ids().zip(&entries))
-                .filter(|(_, entry)| !entry.stale.is_empty() && entry.online == 0)
-                .filter(|(_, entry)| is_unknown(&entry.domain))
-                .map(|(domain, entry)| (domain, &entry.stale[..]))
-                .collect();
-            // Hardly a run has one, and all who are missing would be looked at.
-            if !unknown.is_empty() {
-                sets.aliases = aliases::of(rules, &sets, &matches.missing, &unknown);
-            }
+        let domains = sets
+            .domains
+            .ids()
+            .zip(&entries)
+            .map(|(id, entry)| OfDomain {
+                id,
+                name: &entry.domain,
+                members: entry.members,
+                stale: &entry.stale,
+            });
+        let mut aliases = Aliases::new(rules, &sets, &matches.missing, domains);
+        sets.aliases = std::mem::take(&mut aliases.names);
+        // The guard refuses such a plan for the users who are missing.
+        if entries
+            .iter()
+            .all(|entry| entry.stale.len() == entry.members)
+        {
+            aliases.standing.clear();
         }
         for (domain, mut users) in matches.missing.by_domain() {
             // Excluded only here: an excluded AoR must still keep its members online.
@@ -86,9 +93,11 @@ impl Plan {
             if users.is_empty() || !rules.knows_missing() || !rules.counts(domain) {
                 continue;
             }
+            let online = users.len();
+            users.retain(|user| !aliases.standing.contains(user));
             if domain.is_empty() {
                 entries.push(Entry {
-                    online: users.len(),
+                    online,
                     missing: users,
                     ..Entry::default()
                 });
@@ -99,7 +108,7 @@ impl Plan {
                 entries.push(new_entry(domain));
                 entries.len() - 1
             });
-            entries[at].online += users.len();
+            entries[at].online += online;
             entries[at].missing = users;
         }
 
@@ -114,6 +123,15 @@ impl Plan {
             });
             entry.stale.retain(|member| {
                 let other = readings.find(*member);
+                let other = other.or_else(|| {
+                    let user = *aliases.members.get(member)?;
+                    let (user, of) = (matches.missing.user(user), matches.missing.domain_of(user));
+                    Some(OtherForm {
+                        member: *member,
+                        reading: Reading::Alias,
+                        aor: [user, b"@", of].concat(),
+                    })
+                });
                 let is_stale = other.is_none();
                 entry.other_forms.extend(other);
                 is_stale

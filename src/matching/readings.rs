@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::aor::{self, UserCase};
 use super::batch::Aors;
-use super::forms::{Reading, forms, is_user_alone, other_domains, without_port};
+use super::forms::{Reading, forms, is_user_alone, names_above, other_domains, without_port};
 use super::ids::{DomainId, MemberId};
 use super::index::Found;
 use super::matches::Matches;
@@ -130,8 +130,8 @@ fn places<'s>(rules: &Rules, sets: &'s Sets, member: MemberId) -> Vec<Place<'s>>
         places.push(place(domain, behind, None));
     }
     places.extend(host.map(|host| place(host, behind, Some(Reading::Port))));
-    let alias = sets.aliases.get(&sets.domain_of(member));
-    places.extend(alias.map(|alias| place(alias, behind, Some(Reading::Alias))));
+    let aliases = other_names(rules, sets, sets.domain_of(member));
+    places.extend(aliases.map(|alias| place(alias, behind, Some(Reading::Alias))));
     places.push(place(b"", behind, Some(Reading::NoDomain)));
     if rules.aor_domain == AorDomain::Own {
         let others = other_domains(sets.member(member), behind).into_iter();
@@ -142,6 +142,17 @@ fn places<'s>(rules: &Rules, sets: &'s Sets, member: MemberId) -> Vec<Place<'s>>
         }));
     }
     places
+}
+
+/// Other names of a domain: those that its users tell, and those out of scope, of which `realm_prefix` may leave it.
+fn other_names<'s>(
+    rules: &Rules,
+    sets: &'s Sets,
+    domain: DomainId,
+) -> impl Iterator<Item = &'s [u8]> {
+    let told = sets.aliases.get(&domain).into_iter().flatten();
+    let out_of_scope = names_above(sets.domains.name(domain)).filter(|name| !rules.counts(name));
+    told.map(|name| &name[..]).chain(out_of_scope)
 }
 
 /// The users whom members who are not online may mean when they register later, unless a member stands for them.
@@ -164,14 +175,15 @@ fn meant(
 ) -> Missing {
     let mut meant = Missing::new(user_case);
     let is_default = matches!(rules.aor_domain, AorDomain::Default(_));
+    let has_one_name = |domain| {
+        let has_port = memchr::memchr(b':', sets.domains.name(domain)).is_some();
+        !has_port && other_names(rules, sets, domain).next().is_none()
+    };
+    let have_one_name: Vec<_> = sets.domains.ids().map(has_one_name).collect();
     for member in members {
         let name = sets.member(member);
-        let id = sets.domain_of(member);
-        let has_one_name = || {
-            memchr::memchr(b':', sets.domains.name(id)).is_none() && !sets.aliases.contains_key(&id)
-        };
         // Hardly any other is stale.
-        if !is_default && is_user_alone(name) && has_one_name() {
+        if !is_default && is_user_alone(name) && have_one_name[sets.domain_of(member).index()] {
             continue;
         }
         for place in places(rules, sets, member) {

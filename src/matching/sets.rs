@@ -15,15 +15,13 @@ use super::members::{Among, Key, Members};
 use super::missing::Missing;
 use crate::failure::Failure;
 
-/// What the AoRs call a domain that the keys call otherwise.
-pub type Aliases = HashMap<DomainId, Vec<u8>, RandomState>;
-
 /// Every set under the prefix, by key; keys that differ only in case are one domain.
 pub struct Sets {
     pub domains: Domains,
     /// Sets in scope that `--default-domain` leaves alone, since they are of other domains.
     pub others: usize,
-    pub aliases: Aliases,
+    /// What AoRs may call a domain that the keys call otherwise.
+    pub aliases: HashMap<DomainId, Vec<Vec<u8>>, RandomState>,
     members: Members,
     /// None is everyone.
     sought: Option<Sought>,
@@ -44,7 +42,7 @@ impl Sets {
         Self {
             domains: Domains::default(),
             others: 0,
-            aliases: Aliases::default(),
+            aliases: HashMap::default(),
             members: Members::new(user_case),
             sought: None,
             beyond: OnceLock::new(),

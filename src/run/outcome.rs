@@ -161,8 +161,8 @@ impl Outcome {
                     "leave out --case-sensitive, unless registrar has case_sensitive 1"
                 }
                 Reading::Alias => {
-                    "let kamailio.cfg write the set of this AoR's domain (an alias, or realm_prefix \
-                     of registrar?)"
+                    "if its domain has two names (an alias, realm_prefix of registrar), let \
+                     kamailio.cfg write the set of this AoR's domain; if it was renamed, DEL this key"
                 }
                 Reading::OtherDomain => {
                     "let kamailio.cfg write it into the set of its own domain, and SREM it from \
@@ -174,7 +174,7 @@ impl Outcome {
             };
             let added = match (self.missing_users, other.reading) {
                 (MissingUsers::OfUnknownSets { .. }, _)
-                | (_, Reading::NoDomain | Reading::OtherDomain) => "",
+                | (_, Reading::NoDomain | Reading::OtherDomain | Reading::Alias) => "",
                 (MissingUsers::Leave | MissingUsers::Add, _) => {
                     ", and --add-missing adds the right form"
                 }

@@ -161,7 +161,7 @@ impl Scenario {
         };
         let returns = |(key, member): &&(Bytes, Bytes)| {
             let others = self.meant_of_other_domains(key, member, Look::Later);
-            let meant = self.meant(key, member, Look::Later, first.alias(key));
+            let meant = self.meant(key, member, Look::Later, &first.aliases(key));
             let of = key[PREFIX.len()..].to_ascii_lowercase();
             self.is_online(key, member)
                 || registered.iter().any(|user| is_own(user, &meant))
@@ -318,7 +318,7 @@ impl Scenario {
     }
 
     /// The users whom a member of a key may mean who is not online as they stand, each with the domain that they are of.
-    fn meant(&self, key: &[u8], member: &[u8], look: Look, alias: Option<Bytes>) -> Pairs {
+    fn meant(&self, key: &[u8], member: &[u8], look: Look, aliases: &BTreeSet<Bytes>) -> Pairs {
         let of = key[PREFIX.len()..].to_ascii_lowercase();
         let host = without_port(&of);
         let ignores = self.aor_domain == AorDomain::Ignored;
@@ -335,12 +335,14 @@ impl Scenario {
                 if !ignores {
                     add(&of, user.clone());
                     add(&host, user.clone());
-                    alias.iter().for_each(|alias| _ = add(alias, user.clone()));
+                    aliases
+                        .iter()
+                        .for_each(|alias| _ = add(alias, user.clone()));
                 }
             }
             add(&of_no_set, with(b""));
             add(&of_no_set, with(&host));
-            alias.iter().for_each(|alias| _ = add(alias, with(&host)));
+            aliases.iter().for_each(|alias| _ = add(alias, with(&host)));
             if ignores {
                 add(&of_no_set, with(&of));
                 continue;
@@ -358,43 +360,98 @@ impl Scenario {
         meant
     }
 
-    /// The other name of a key's domain, of which nobody is registered: most of its members are missing there.
-    fn alias(&self, key: &[u8]) -> Option<Bytes> {
+    /// The missing users of other domains, in scope, whom members of a key's domain may mean who are not online, in any
+    /// case; nobody, unless these members are more than those online and the users missing in the domain. And whether they
+    /// are more than a tenth of those who are not online.
+    fn namesakes(&self, key: &[u8]) -> (Pairs, bool) {
         let of = key[PREFIX.len()..].to_ascii_lowercase();
-        let registered = self.registered();
-        let is_known = registered.iter().any(|(domain, _)| *domain == of);
-        if of.is_empty() || is_known || self.aor_domain != AorDomain::Own {
-            return None;
-        }
         let host = without_port(&of);
+        let mut namesakes = Pairs::new();
+        if self.aor_domain != AorDomain::Own || of.is_empty() {
+            return (namesakes, false);
+        }
         let sets = self.redis_in_scope();
-        let members: Vec<_> = sets
-            .filter(|(other, _)| lower(other) == lower(key))
-            .flat_map(|(_, members)| members)
+        let members: Vec<(&Bytes, &Bytes)> = sets
+            .filter(|(set, _)| lower(set) == lower(key))
+            .flat_map(|(set, members)| members.into_iter().map(move |member| (set, member)))
             .collect();
-        let mut most: Option<(usize, Bytes)> = None;
-        let others: BTreeSet<_> = registered.iter().map(|(domain, _)| domain).collect();
-        for other in others {
-            let is_meant = |name: &Bytes| {
-                registered
-                    .iter()
-                    .any(|user| user.0 == *other && self.same(name, &user.1) && !self.stands(user))
-            };
-            let means = |member: &&&Bytes| {
-                uris(member, Look::Later).iter().any(|uri| {
+        let is_online = |(set, member): &(&Bytes, &Bytes)| self.is_online(set, member);
+        let (online, members): (Vec<_>, Vec<_>) = members.into_iter().partition(is_online);
+        let mut meaning = BTreeSet::<&(&Bytes, &Bytes)>::new();
+        for pair in self.registered() {
+            let (other, user) = (&pair.0, pair.1.to_ascii_lowercase());
+            let is_user = |(_, member): &(&Bytes, &Bytes)| {
+                uris(member, Look::First).iter().any(|uri| {
                     let mut users = users(uri, |domain| without_port(domain) == host);
                     users.push([uri, &b"@"[..], &host].concat());
-                    users.iter().any(is_meant)
+                    users.contains(&user)
                 })
             };
-            let count = members.iter().filter(means).count();
-            let is_more = most.as_ref().is_none_or(|(most, _)| count > *most);
-            if !other.is_empty() && self.in_scope(other) && is_more {
-                most = Some((count, other.clone()));
+            let is_other = !other.is_empty() && *other != of && *other != host;
+            if !is_other || !self.in_scope(other) || self.stands(&pair) {
+                continue;
+            }
+            let its: Vec<_> = members.iter().filter(|member| is_user(member)).collect();
+            if !its.is_empty() {
+                meaning.extend(its);
+                namesakes.insert(pair);
             }
         }
-        let (count, other) = most?;
-        (count * 2 > members.len()).then_some(other)
+        if meaning.len() <= online.len() + self.missing_of(&of).len() {
+            namesakes.clear();
+        }
+        (namesakes, meaning.len() * 10 > members.len())
+    }
+
+    /// The users of a domain, each once, for whom no member stands.
+    fn missing_of(&self, domain: &[u8]) -> Pairs {
+        let mut missing = Pairs::new();
+        for other in self.registered() {
+            let is_it = |(_, name): &(Bytes, Bytes)| self.same(name, &other.1);
+            if other.0 == domain && !missing.iter().any(is_it) && !self.stands(&other) {
+                missing.insert(other);
+            }
+        }
+        missing
+    }
+
+    /// The other names of a key's domain.
+    pub fn aliases(&self, key: &[u8]) -> BTreeSet<Bytes> {
+        let (namesakes, _) = self.namesakes(key);
+        let mut aliases: BTreeSet<_> = namesakes.into_iter().map(|(domain, _)| domain).collect();
+        if self.aor_domain == AorDomain::Own {
+            let above = names_above(&key[PREFIX.len()..]).into_iter();
+            aliases.extend(above.filter(|name| !self.in_scope(name)));
+        }
+        aliases
+    }
+
+    /// The missing users whom nobody adds: most of their domain stand in sets of another name, while any member is online.
+    pub fn elsewhere(&self) -> Pairs {
+        let is_online = |key: &Bytes, members: Vec<&Bytes>| {
+            members.iter().any(|member| self.is_online(key, member))
+        };
+        if !self
+            .redis_in_scope()
+            .any(|(key, members)| is_online(key, members))
+        {
+            return Pairs::new();
+        }
+        let keys: BTreeSet<_> = self.redis_in_scope().map(|(key, _)| lower(key)).collect();
+        let namesakes = keys.iter().map(|key| self.namesakes(key));
+        let mut elsewhere: Pairs = namesakes
+            .filter(|(_, are_many)| *are_many)
+            .flat_map(|(namesakes, _)| namesakes)
+            .collect();
+        let domains: BTreeSet<_> = elsewhere.iter().map(|(domain, _)| domain.clone()).collect();
+        for domain in domains {
+            let missing = self.missing_of(&domain);
+            let standing = missing.iter().filter(|user| elsewhere.contains(user));
+            if standing.count() * 2 <= missing.len() {
+                elsewhere.retain(|(of, _)| *of != domain);
+            }
+        }
+        elsewhere
     }
 
     /// Those of the domains that stand behind an `@` of a member and are not its own.
@@ -440,7 +497,12 @@ impl Scenario {
 
     /// Whether a member who is not online means a registered user for whom no member stands, or none of its own domain.
     pub fn is_left_alone(&self, key: &[u8], member: &[u8]) -> bool {
-        let meant = self.meant(key, member, Look::First, self.alias(key));
+        self.is_left_alone_by(key, member, &self.aliases(key))
+    }
+
+    /// The same, with these other names of the key's domain.
+    pub fn is_left_alone_by(&self, key: &[u8], member: &[u8], aliases: &BTreeSet<Bytes>) -> bool {
+        let meant = self.meant(key, member, Look::First, aliases);
         let is_meant = |(domain, user): &(Bytes, Bytes)| {
             let is_of_no_set = domain.is_empty() && self.aor_domain == AorDomain::Own;
             meant.contains(&(domain.clone(), user.to_ascii_lowercase()))
@@ -479,21 +541,25 @@ impl Scenario {
     /// Key and member of everyone to remove; domain and user of everyone to add.
     pub fn stale_and_missing(&self) -> (Pairs, Pairs) {
         let online = self.online();
-        let members: Vec<(&Bytes, &Bytes)> = self
-            .redis_in_scope()
-            .flat_map(|(key, members)| members.into_iter().map(move |member| (key, member)))
-            .collect();
         let mut stale = BTreeSet::new();
-        for (key, member) in &members {
-            if !self.is_online(key, member) && !self.is_left_alone(key, member) {
-                stale.insert((key.to_vec(), member.to_vec()));
+        for (key, members) in self.redis_in_scope() {
+            let aliases = self.aliases(key);
+            for member in members {
+                if !self.is_online(key, member) && !self.is_left_alone_by(key, member, &aliases) {
+                    stale.insert((key.to_vec(), member.to_vec()));
+                }
             }
         }
+        let elsewhere = self.elsewhere();
         let mut missing = Pairs::new();
         for user in &online {
             let known =
                 |(domain, name): &(Bytes, Bytes)| *domain == user.0 && self.same(name, &user.1);
-            if !self.stands(user) && !missing.iter().any(known) && !self.is_passed_over(user) {
+            if !self.stands(user)
+                && !missing.iter().any(known)
+                && !self.is_passed_over(user)
+                && !elsewhere.contains(user)
+            {
                 missing.insert(user.clone());
             }
         }
@@ -552,9 +618,13 @@ impl Scenario {
             false => (key, user.to_ascii_lowercase()),
         };
         let in_sets = self.registered_in_sets();
+        let elsewhere = self.elsewhere().into_iter();
+        let elsewhere = elsewhere.filter(|user| !self.is_passed_over(user));
+        let elsewhere = elsewhere.map(|user| key(&user));
         let users: Pairs = in_sets
             .into_iter()
             .chain(missing.clone())
+            .chain(elsewhere)
             .map(fold)
             .collect();
         // One member `a%2520` may stand for two users, and is counted once.
@@ -656,6 +726,11 @@ fn uris(member: &[u8], look: Look) -> [Bytes; 2] {
         Look::First => uri(&name.to_ascii_lowercase()),
         Look::Later => uri(&name),
     })
+}
+
+fn names_above(domain: &[u8]) -> Vec<Bytes> {
+    let dots = (0..domain.len()).filter(|at| domain[*at] == b'.');
+    dots.map(|at| domain[at + 1..].to_vec()).collect()
 }
 
 /// Without the scheme, and what stands round a URI: quotes, or a name and angle brackets.
