@@ -131,11 +131,12 @@ fn from_variable<'a>(
     value: OsString,
     place: Place,
 ) -> Result<Option<Setting<'a>>, Failure> {
+    let mut options = command.get_arguments().filter(|option| is_setting(option));
     let Some(rest) = name.strip_prefix_ignoring_case(PREFIX) else {
-        return Ok(None);
+        let slip = options.find(|option| is_slip_of(name, option));
+        return slip.map_or(Ok(None), |option| Err(misspelt(name, &place, &[option])));
     };
-    let mut options = command.get_arguments();
-    if let Some(option) = options.find(|option| is_setting(option) && name == variable(option)) {
+    if let Some(option) = options.find(|option| name == variable(option)) {
         return Setting::from_variable(option, place, value).map(Some);
     }
     let resembled = resembled(command, &rest.to_lowercase().replace('_', "-"));
@@ -316,6 +317,27 @@ fn resembled<'a>(command: &'a Command, name: &str) -> Vec<&'a Arg> {
     known()
         .filter(|option| suggested.trim_start_matches('-') == long(option))
         .collect()
+}
+
+/// Whether it is the variable of this option but for another separator, or for one letter before it.
+fn is_slip_of(name: &str, option: &Arg) -> bool {
+    let name = name.to_uppercase().replace(['-', '.'], "_");
+    let variable = variable(option);
+    let end = name.strip_suffix(&variable[PREFIX.len()..]);
+    end.is_some_and(|program| is_one_letter_off(program.as_bytes(), PREFIX.as_bytes()))
+}
+
+/// Whether one letter is wrong, left out or too many, or two have changed places, at most.
+fn is_one_letter_off(one: &[u8], other: &[u8]) -> bool {
+    let alike = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    match (&one[alike..], &other[alike..]) {
+        ([], []) => true,
+        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) => one == other,
+        (one, other) => {
+            let (without, without_other) = (one.get(1..), other.get(1..));
+            without == without_other || without == Some(other) || Some(one) == without_other
+        }
+    }
 }
 
 fn misspelt(name: &str, place: &Place, resembled: &[&Arg]) -> Failure {

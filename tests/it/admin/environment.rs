@@ -199,6 +199,33 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
             "{wrong}"
         );
     }
+    for (program, is_ours) in [
+        ("KAMOLINE_", true),
+        ("KAMONLIN_", true),
+        ("KANONLINE_", true),
+        ("KAMNOLINE_", true),
+        ("KAMONLINNE_", true),
+        ("Kamonlne_", true),
+        ("AMONLINE_", true),
+        ("KAMONLINE", true),
+        ("KAMONLINE-", true),
+        ("KAMONLINE.", true),
+        ("KAMAILIO_", false),
+        ("KAMCTL_", false),
+        ("KAMON_", false),
+        ("ONLINE_", false),
+        ("", false),
+        ("MY_KAMOLINE_", false),
+    ] {
+        for option in options() {
+            let variable = variable(&option);
+            let name = variable.replace("KAMONLINE_", program);
+            let told = read(&[], &[(&name, "1")]).err();
+            let right = format!("remove it, or rename it if {variable} is what you mean");
+            let is_refused = told.is_some_and(|told| told.ends_with(&right));
+            assert_eq!(is_refused, is_ours, "{name}");
+        }
+    }
     for server in ["REDIS", "KAMAILIO"] {
         let name = format!("KAMONLINE_{server}_PASSWORD");
         let wrong = read(&[], &[(&name, "s3cret")]).unwrap_err();
