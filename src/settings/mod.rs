@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod environment;
 mod file;
+mod misspelt;
 mod setting;
 
 pub use cli::Cli;

@@ -7,6 +7,8 @@ use clap::{Arg, ArgAction};
 use crate::failure::Failure;
 
 pub const PREFIX: &str = "KAMONLINE_";
+/// It asks for a text, and is no setting.
+const NO_SETTING: &str = "generate";
 
 /// What an option is set to, and where.
 pub struct Setting<'a> {
@@ -276,6 +278,10 @@ fn truth(value: &OsStr) -> Option<bool> {
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
     }
+}
+
+pub fn is_setting(option: &Arg) -> bool {
+    long(option) != NO_SETTING
 }
 
 pub fn is_flag(option: &Arg) -> bool {

@@ -188,6 +188,8 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
         ("KAMONLINE_DEFAULT", "KAMONLINE_DEFAULT_DOMAIN"),
         ("KAMONLINE_METRICS", "KAMONLINE_METRICS_FILE"),
+        ("KAMONLINE_RDIS", "KAMONLINE_REDIS"),
+        ("KAMONLINE_EXLUDE_USER", "KAMONLINE_EXCLUDE_USER"),
         (
             "KAMONLINE_EXCLUDE",
             "KAMONLINE_EXCLUDE_DOMAIN or KAMONLINE_EXCLUDE_USER",
@@ -198,6 +200,11 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
             wrong.contains(&format!("\nremove it, or rename it if {right} ")),
             "{wrong}"
         );
+    }
+    for far in ["SKIP_USER", "PORT", "SERVER", "FORCE", "PROMETHEUS"] {
+        let wrong = read(&[], &[(&format!("KAMONLINE_{far}"), "1")]).unwrap_err();
+        let hint = "\nremove it, or look for the option that is meant in kamonline --help";
+        assert!(wrong.ends_with(hint), "{wrong}");
     }
     for (program, is_ours) in [
         ("KAMOLINE_", true),
