@@ -14,7 +14,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::file::{self, Assignment};
 use super::misspelt;
-use super::setting::{PREFIX, Place, Setting, is_flag, is_list, is_setting, long, variable};
+use super::option::{PREFIX, is_flag, is_list, is_setting, long, variable};
+use super::setting::{Place, Setting};
 use crate::failure::Failure;
 
 /// It names the file.

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
 
-use super::setting::{PREFIX, Place, is_setting, long, variable};
+use super::option::{PREFIX, is_setting, long, variable};
+use super::setting::Place;
 use crate::failure::Failure;
 
 /// An error about a variable that is misspelt. `value` tells those that Kubernetes makes.

@@ -270,6 +270,39 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
 }
 
 #[test]
+fn a_pattern_is_not_written_as_elsewhere() {
+    for option in options() {
+        let (name, long) = (variable(&option), long(&option));
+        if !["--domain", "--exclude-domain", "--exclude-user"].contains(&&*long) {
+            continue;
+        }
+        for (value, told) in [
+            ("trunk-.* 777", "has a blank in a pattern"),
+            ("trunk-.*\u{a0}777", "has a blank in a pattern"),
+            ("- trunk-.*", "has a blank in a pattern"),
+            ("probe, trunk-.* // x", "has a blank in a pattern"),
+            ("/trunk-.*/", "has a slash at either end of a pattern"),
+            (
+                "probe,/trunk-.*/i",
+                "has a slash at either end of a pattern",
+            ),
+        ] {
+            let wrong = read(&[], &[(&name, value)]).unwrap_err();
+            assert!(wrong.starts_with(&format!("{name} {told}\n")), "{wrong}");
+        }
+        let wrong = read(&[&long, "a b"], &[]).unwrap_err();
+        let hint = format!("on the command line, repeat {long}. A blank that is meant is \\x20");
+        assert!(
+            wrong.starts_with(&long) && wrong.ends_with(&hint),
+            "{wrong}"
+        );
+        for right in ["a\\x20b", "a/b", "/a", "a/i", "100;isub=1", "a|b"] {
+            read(&[&format!("{long}={right}")], &[(&name, right)]).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_list_is_split_at_every_comma() {
     for option in options().iter().filter(|option| is_list(option)) {
         let (name, id) = (variable(option), option.get_id().as_str());
@@ -309,6 +342,7 @@ fn a_list_is_split_at_every_comma() {
     let run = kamonline_env(
         &["-n"],
         &[
+            ("KAMONLINE_EXCLUDE_USER", "\\d{1\\x2c3},x{2\\x2c}"),
             ("KAMONLINE_DOMAIN", "a\\x2cb"),
             ("KAMONLINE_REDIS", "redis://:pa%2Css@127.0.0.1:1"),
         ],
