@@ -1,5 +1,7 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -13,6 +15,7 @@ use crate::peer::limits::CONNECT_TENTHS;
 use crate::peer::tls::Tls;
 
 /// For HTTP Basic.
+#[derive(Clone)]
 pub struct Login {
     pub user: String,
     pub password: Option<String>,
@@ -53,7 +56,49 @@ pub fn connect_timeout(timeout: Duration) -> Duration {
     timeout / 10 * CONNECT_TENTHS
 }
 
-pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure> {
+/// Clients for the addresses of one name, each of which is asked in its turn.
+pub struct Turns {
+    clients: Vec<Client>,
+    taken: AtomicUsize,
+    /// An address has no turn, though there are several of its family. Of the only one of a family this is no wonder:
+    /// Kamailio may listen for the other family only.
+    pub leave_one_out: bool,
+}
+
+impl Turns {
+    pub fn new(addresses: Vec<(SocketAddr, Option<Client>)>) -> Self {
+        let is_like = |one: &SocketAddr, other: &SocketAddr| one.is_ipv4() == other.is_ipv4();
+        let has_like = |one| {
+            addresses
+                .iter()
+                .filter(|(other, _)| is_like(one, other))
+                .count()
+                > 1
+        };
+        let mut all = addresses.iter();
+        Self {
+            leave_one_out: all.any(|(address, client)| client.is_none() && has_like(address)),
+            clients: addresses
+                .into_iter()
+                .filter_map(|(_, client)| client)
+                .collect(),
+            taken: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn next(&self) -> Option<&Client> {
+        let taken = self.taken.fetch_add(1, Ordering::Relaxed);
+        self.clients.get(taken.checked_rem(self.clients.len())?)
+    }
+}
+
+/// `address` is the only one to be asked of those that the URL's name has.
+pub fn client(
+    url: &Url,
+    tls: &Tls,
+    timeout: Duration,
+    address: Option<SocketAddr>,
+) -> Result<Client, Failure> {
     // An administrator's proxy is no way to a registrar, and a redirect may lead anywhere.
     let mut builder = Client::builder()
         .redirect(Policy::none())
@@ -67,6 +112,9 @@ pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure
     if url.scheme() == "http" {
         // With TLS it would bound the handshake too, and a plain port that hangs in it is told in another way.
         builder = builder.connect_timeout(connect_timeout(timeout));
+    }
+    if let (Some(name), Some(address)) = (url.host_str(), address) {
+        builder = builder.resolve(name, address);
     }
     builder.build().map_err(failure)
 }

@@ -1,7 +1,8 @@
 //! A Kamailio that can be asked: for its dump, and for how long it has been up.
 
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use reqwest::Url;
@@ -10,7 +11,7 @@ use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 
 use super::error::{self, Error};
 use super::explain::explain;
-use super::http::{self, Login};
+use super::http::{self, Login, Turns};
 use super::uptime::Uptime;
 use super::{Command, Nonce, Rpc, jsonrpc, xhttp_rpc};
 use crate::failure::Failure;
@@ -27,6 +28,8 @@ pub struct Registrar {
     rpc: Rpc,
     deadlines: Deadlines,
     client: Client,
+    /// Of several addresses of its name, once they are asked in turn.
+    turns: OnceLock<Turns>,
 }
 
 /// What one registrar answered.
@@ -55,7 +58,7 @@ impl Registrar {
         deadlines: Deadlines,
     ) -> Result<Self, Failure> {
         let (url, login) = http::parsed(url, password)?;
-        let client = http::client(&url, tls, deadlines.timeout)?;
+        let client = http::client(&url, tls, deadlines.timeout, None)?;
         Ok(Self {
             url,
             login,
@@ -63,6 +66,7 @@ impl Registrar {
             rpc,
             deadlines,
             client,
+            turns: OnceLock::new(),
         })
     }
 
@@ -135,19 +139,57 @@ impl Registrar {
             TcpStream::connect_timeout(address, timeout)
                 .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         };
-        let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
+        let addresses = self.addresses();
         !addresses.is_empty() && addresses.iter().all(refuses)
     }
 
-    /// Whether its name has several addresses of one family: other registrars, of which one is asked.
+    /// From now on asks the addresses of its name in turn, those that tell an uptime now: several registrars must not pass
+    /// for one.
+    pub fn ask_in_turn(&self) {
+        let addresses = self.addresses();
+        if addresses.len() < 2 {
+            return;
+        }
+        let clients = super::each(addresses, |address| {
+            let one = self.at(address).filter(|one| one.uptime().is_ok());
+            (address, one.map(|one| one.client))
+        });
+        self.turns.get_or_init(|| Turns::new(clients));
+    }
+
+    /// Whether its name has several addresses of one family, and not all of them are asked.
     pub fn has_several_addresses(&self) -> bool {
-        let addresses = self.url.socket_addrs(|| None).unwrap_or_default();
-        let several = |of_family: fn(&IpAddr) -> bool| {
-            let mut ips = addresses.iter().map(SocketAddr::ip).filter(of_family);
-            let first = ips.next();
-            ips.any(|other| Some(other) != first)
+        let none_asked = || {
+            let addresses = self.addresses().into_iter();
+            Turns::new(addresses.map(|address| (address, None)).collect()).leave_one_out
         };
-        several(IpAddr::is_ipv4) || several(IpAddr::is_ipv6)
+        let turns = self.turns.get();
+        turns.map_or_else(none_asked, |turns| turns.leave_one_out)
+    }
+
+    /// Of its name, once each.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses = self.url.socket_addrs(|| None).unwrap_or_default();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    /// The one at this address of its name, for a small question.
+    fn at(&self, address: SocketAddr) -> Option<Self> {
+        let timeout = self.deadlines.timeout;
+        Some(Self {
+            url: self.url.clone(),
+            login: self.login.clone(),
+            tls: self.tls.clone(),
+            rpc: self.rpc,
+            deadlines: Deadlines {
+                timeout: timeout.min(SMALL_ANSWER),
+                retries: 0,
+            },
+            client: http::client(&self.url, &self.tls, timeout, Some(address)).ok()?,
+            turns: OnceLock::new(),
+        })
     }
 
     fn retrying<T>(&self, ask: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
@@ -220,15 +262,19 @@ impl Registrar {
 
     fn request(&self, command: Command) -> RequestBuilder {
         let nonce = Nonce::new();
+        let client = self
+            .turns
+            .get()
+            .and_then(Turns::next)
+            .unwrap_or(&self.client);
         let request = match self.rpc {
             Rpc::XhttpRpc => {
                 let root = self.url.as_str().trim_end_matches('/');
                 // A Kamailio without tcp_accept_no_cl closes the connection at a request without it.
-                let request = self.client.get(format!("{root}/{}", command.path(nonce)));
+                let request = client.get(format!("{root}/{}", command.path(nonce)));
                 request.header(CONTENT_LENGTH, 0)
             }
-            Rpc::JsonRpc => self
-                .client
+            Rpc::JsonRpc => client
                 .post(self.url.clone())
                 .header(CONTENT_TYPE, "application/json")
                 .body(command.json(nonce)),

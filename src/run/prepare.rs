@@ -16,6 +16,7 @@ use super::outcome::Outcome;
 use super::progress::{Progress, Wait};
 use super::signals::Stop;
 use crate::failure::Failure;
+use crate::kamailio::Registrar;
 use crate::matching::{MemberId, Plan};
 use crate::store::Store;
 
@@ -67,6 +68,9 @@ fn plan(
 
     let may_remove = config.stale == StaleUsers::Remove && first_silent.is_none();
     let removes = may_remove && plan.totals.stale > 0;
+    if removes && !config.replicated {
+        config.registrars.iter().for_each(Registrar::ask_in_turn);
+    }
     let returned = match removes {
         true => look::ask_on(config, &plan.sets, &plan.stale(), &mut outcome.registrars),
         false => Ok(Vec::new()),

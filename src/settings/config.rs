@@ -28,8 +28,8 @@ impl Cli {
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
         }
-        let adds = cli.add_missing && !cli.ignore_domain;
-        if cli.keep_stale && !adds && !cli.dry_run {
+        // With --ignore-domain nobody can be added: what the timer and cron start is a report then.
+        if cli.keep_stale && !cli.add_missing && !cli.dry_run {
             return Err(Failure::usage(
                 "--keep-stale is given, so nobody would be removed or added",
             )

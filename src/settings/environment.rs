@@ -4,7 +4,7 @@
 //! that over the file, also where two of them conflict. All are read here as they are written, and clap then checks them as one
 //! command line. Words put in front of it would not do: a list would grow, and a conflict would be an error.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
 use clap::builder::Resettable::Reset;
@@ -13,11 +13,11 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::file::{self, Assignment};
-use super::setting::{PREFIX, Place, Setting, is_flag, is_list, long, variable};
+use super::misspelt;
+use super::option::{PREFIX, is_flag, is_list, is_setting, long, variable};
+use super::setting::{Place, Setting};
 use crate::failure::Failure;
 
-/// It asks for a text, and is no setting.
-const NO_SETTING: &str = "generate";
 /// It names the file.
 const FILE: &str = "settings";
 
@@ -131,17 +131,10 @@ fn from_variable<'a>(
     value: OsString,
     place: Place,
 ) -> Result<Option<Setting<'a>>, Failure> {
-    let Some(rest) = name.strip_prefix_ignoring_case(PREFIX) else {
-        return Ok(None);
-    };
-    let mut options = command.get_arguments();
-    if let Some(option) = options.find(|option| is_setting(option) && name == variable(option)) {
-        return Setting::from_variable(option, place, value).map(Some);
-    }
-    let resembled = resembled(command, &rest.to_lowercase().replace('_', "-"));
-    match resembled.is_empty() || is_of_a_service(name, &value) {
-        true => Ok(None),
-        false => Err(misspelt(name, &place, &resembled)),
+    let mut options = command.get_arguments().filter(|option| is_setting(option));
+    match options.find(|option| name == variable(option)) {
+        Some(option) => Setting::from_variable(option, place, value).map(Some),
+        None => misspelt::check(command, name, &value, &place).map(|()| None),
     }
 }
 
@@ -262,73 +255,12 @@ fn as_clap_says_it(command: &Command, args: &[OsString], error: clap::Error) -> 
         .unwrap_or(error)
 }
 
-fn is_setting(option: &Arg) -> bool {
-    long(option) != NO_SETTING
-}
-
 fn conflict(command: &Command, one: &Arg, other: &Arg) -> bool {
     let against = |one: &Arg, other: &Arg| {
         let conflicts = command.get_arg_conflicts_with(one);
         conflicts.iter().any(|arg| arg.get_id() == other.get_id())
     };
     against(one, other) || against(other, one)
-}
-
-/// What Kubernetes sets in every container for a service whose name begins with `kamonline`.
-fn is_of_a_service(name: &str, value: &OsStr) -> bool {
-    let value = value.to_string_lossy();
-    let is_numbered = |rest: &str| {
-        let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        digits.len() < rest.len() && digits.starts_with('_')
-    };
-    let of_docker = || match name.split_once("_PORT") {
-        Some((_, "")) => value.contains("://"),
-        Some((_, rest)) => rest.strip_prefix('_').is_some_and(is_numbered),
-        None => false,
-    };
-    name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || of_docker()
-}
-
-/// The options that this name resembles: the one of that name, in another case; or those that begin with its words; or the
-/// one whose name it begins with; or the one that clap would suggest.
-fn resembled<'a>(command: &'a Command, name: &str) -> Vec<&'a Arg> {
-    let known = || command.get_arguments().filter(|option| is_setting(option));
-    let words = format!("{name}-");
-    let is_known = known().any(|option| long(option) == name);
-    let longer: Vec<_> = known()
-        .filter(|option| long(option).starts_with(&words))
-        .collect();
-    if !longer.is_empty() && !is_known {
-        return longer;
-    }
-    let shorter = known().filter(|option| name.starts_with(long(option)));
-    if let Some(longest) = shorter.max_by_key(|option| long(option).len()) {
-        return vec![longest];
-    }
-    let word = format!("--{name}");
-    let error = command.clone().try_get_matches_from(["", &word]).err();
-    let suggested = error
-        .as_ref()
-        .and_then(|error| error.get(ContextKind::SuggestedArg));
-    let Some(ContextValue::String(suggested)) = suggested else {
-        return Vec::new();
-    };
-    known()
-        .filter(|option| suggested.trim_start_matches('-') == long(option))
-        .collect()
-}
-
-fn misspelt(name: &str, place: &Place, resembled: &[&Arg]) -> Failure {
-    let names: Vec<_> = resembled.iter().map(|option| variable(option)).collect();
-    let names = names.join(" or ");
-    let hint = match resembled {
-        [_] if name.ends_with("_PASSWORD") && names == format!("{name}_FILE") => {
-            format!("put what it holds into a file, name that file in {names}, and remove {name}")
-        }
-        _ => format!("remove it, or rename it if {names} is what you mean"),
-    };
-    let name = place.of(name);
-    Failure::usage(format!("{name} is no setting of kamonline")).hint(hint)
 }
 
 /// An error about an option that a variable sets names that variable.
@@ -347,15 +279,4 @@ fn naming_the_variable(settings: &[Setting], mut error: clap::Error) -> clap::Er
         error.insert(ContextKind::InvalidArg, ContextValue::String(named));
     }
     error
-}
-
-trait StripPrefix {
-    fn strip_prefix_ignoring_case(&self, prefix: &str) -> Option<&str>;
-}
-
-impl StripPrefix for str {
-    fn strip_prefix_ignoring_case(&self, prefix: &str) -> Option<&str> {
-        let (start, rest) = self.split_at_checked(prefix.len())?;
-        start.eq_ignore_ascii_case(prefix).then_some(rest)
-    }
 }

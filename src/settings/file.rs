@@ -34,8 +34,10 @@ pub fn named(path: &Path) -> Result<Vec<Assignment>, Failure> {
     }
     let text = file::read(path).map_err(|error| {
         let shown = without_secrets(&path.to_string_lossy());
-        Failure::usage(format!("--settings {shown}: {error}"))
-            .hint("give a file that you can read, - for standard input, or none")
+        Failure::usage(format!("--settings {shown}: {error}")).hint(match error.kind() {
+            ErrorKind::PermissionDenied => readable(&shown),
+            _ => "give a file that is there, or - for standard input".into(),
+        })
     })?;
     assignments(&path.display().to_string(), &text)
 }
@@ -49,15 +51,21 @@ pub fn default(path: &Path) -> Result<Vec<Assignment>, Failure> {
     let text = file::read(path).or_else(|error| {
         from_standard_input(path).map_err(|_| {
             let hint = match error.kind() {
-                ErrorKind::PermissionDenied => {
-                    "run it as root, sudo kamonline, or without the file: --settings none"
-                }
-                _ => "put a file there, or run it without: --settings none",
+                ErrorKind::PermissionDenied => readable(&shown.to_string()),
+                _ => "make it a regular file with the settings, or remove it".into(),
             };
             Failure::usage(format!("{shown}: {error}")).hint(hint)
         })
     })?;
     assignments(&shown.to_string(), &text)
+}
+
+/// Without the file the run would be another one, so no hint says how to leave it out.
+fn readable(file: &str) -> String {
+    format!(
+        "run it as root, sudo kamonline; or let the group of the account that runs it read the file, \
+         as root: chgrp kamonline {file} && chmod 640 {file}"
+    )
 }
 
 /// The file, where it is standard input: the units of older versions run under an account that may not open it, and `sh` has

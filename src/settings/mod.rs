@@ -4,8 +4,11 @@ mod cli;
 mod config;
 mod environment;
 mod file;
+mod misspelt;
+mod option;
 mod setting;
+mod spelling;
 
 pub use cli::Cli;
 pub use environment::{Settings, SettingsError, read};
-pub use setting::variable;
+pub use option::variable;

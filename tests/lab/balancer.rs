@@ -3,7 +3,7 @@
 use super::kamailio::Kamailio;
 use super::listener::Listener;
 use std::io::copy;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -13,9 +13,13 @@ pub struct Balancer {
 
 impl Balancer {
     pub fn before(registrars: &[Kamailio]) -> Self {
+        Self::at(([127, 0, 0, 1], 0).into(), registrars)
+    }
+
+    pub fn at(address: SocketAddr, registrars: &[Kamailio]) -> Self {
         let addresses: Vec<_> = registrars.iter().map(Kamailio::address).collect();
         let turn = AtomicUsize::new(0);
-        let listener = Listener::serve(move |client| {
+        let listener = Listener::at(address, move |client| {
             let turn = turn.fetch_add(1, Ordering::SeqCst);
             if let Ok(server) = TcpStream::connect(addresses[turn % addresses.len()]) {
                 thread::scope(|threads| {

@@ -4,20 +4,26 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
-/// Accepts until it is dropped. The threads end with their connections.
+/// Accepts until it is dropped; its address is free then. The threads end with their connections.
 pub struct Listener {
     pub address: SocketAddr,
     closing: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Listener {
     pub fn serve(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::at(([127, 0, 0, 1], 0).into(), serve)
+    }
+
+    pub fn at(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let closing = Arc::new(AtomicBool::new(false));
         let (closed, serve) = (closing.clone(), Arc::new(serve));
-        std::thread::spawn(move || {
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if closed.load(Ordering::SeqCst) {
                     return;
@@ -26,7 +32,11 @@ impl Listener {
                 std::thread::spawn(move || serve(stream));
             }
         });
-        Listener { address, closing }
+        Listener {
+            address,
+            closing,
+            accepting: Some(accepting),
+        }
     }
 }
 
@@ -34,7 +44,9 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         // Wakes it from accept().
-        let _ = TcpStream::connect(self.address);
+        if TcpStream::connect(self.address).is_ok() {
+            let _ = self.accepting.take().map(JoinHandle::join);
+        }
     }
 }
 

@@ -188,6 +188,8 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("Kamonline_Max_Removal", "KAMONLINE_MAX_REMOVAL"),
         ("KAMONLINE_DEFAULT", "KAMONLINE_DEFAULT_DOMAIN"),
         ("KAMONLINE_METRICS", "KAMONLINE_METRICS_FILE"),
+        ("KAMONLINE_RDIS", "KAMONLINE_REDIS"),
+        ("KAMONLINE_EXLUDE_USER", "KAMONLINE_EXCLUDE_USER"),
         (
             "KAMONLINE_EXCLUDE",
             "KAMONLINE_EXCLUDE_DOMAIN or KAMONLINE_EXCLUDE_USER",
@@ -198,6 +200,38 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
             wrong.contains(&format!("\nremove it, or rename it if {right} ")),
             "{wrong}"
         );
+    }
+    for far in ["SKIP_USER", "PORT", "SERVER", "FORCE", "PROMETHEUS"] {
+        let wrong = read(&[], &[(&format!("KAMONLINE_{far}"), "1")]).unwrap_err();
+        let hint = "\nremove it, or look for the option that is meant in kamonline --help";
+        assert!(wrong.ends_with(hint), "{wrong}");
+    }
+    for (program, is_ours) in [
+        ("KAMOLINE_", true),
+        ("KAMONLIN_", true),
+        ("KANONLINE_", true),
+        ("KAMNOLINE_", true),
+        ("KAMONLINNE_", true),
+        ("Kamonlne_", true),
+        ("AMONLINE_", true),
+        ("KAMONLINE", true),
+        ("KAMONLINE-", true),
+        ("KAMONLINE.", true),
+        ("KAMAILIO_", false),
+        ("KAMCTL_", false),
+        ("KAMON_", false),
+        ("ONLINE_", false),
+        ("", false),
+        ("MY_KAMOLINE_", false),
+    ] {
+        for option in options() {
+            let variable = variable(&option);
+            let name = variable.replace("KAMONLINE_", program);
+            let told = read(&[], &[(&name, "1")]).err();
+            let right = format!("remove it, or rename it if {variable} is what you mean");
+            let is_refused = told.is_some_and(|told| told.ends_with(&right));
+            assert_eq!(is_refused, is_ours, "{name}");
+        }
     }
     for server in ["REDIS", "KAMAILIO"] {
         let name = format!("KAMONLINE_{server}_PASSWORD");
@@ -232,6 +266,39 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
             &[("KAMONLINE_DRYRUN", "1"), ("KAMONLINE_PREFIX", "")],
         )
         .expect(0);
+    }
+}
+
+#[test]
+fn a_pattern_is_not_written_as_elsewhere() {
+    for option in options() {
+        let (name, long) = (variable(&option), long(&option));
+        if !["--domain", "--exclude-domain", "--exclude-user"].contains(&&*long) {
+            continue;
+        }
+        for (value, told) in [
+            ("trunk-.* 777", "has a blank in a pattern"),
+            ("trunk-.*\u{a0}777", "has a blank in a pattern"),
+            ("- trunk-.*", "has a blank in a pattern"),
+            ("probe, trunk-.* // x", "has a blank in a pattern"),
+            ("/trunk-.*/", "has a slash at either end of a pattern"),
+            (
+                "probe,/trunk-.*/i",
+                "has a slash at either end of a pattern",
+            ),
+        ] {
+            let wrong = read(&[], &[(&name, value)]).unwrap_err();
+            assert!(wrong.starts_with(&format!("{name} {told}\n")), "{wrong}");
+        }
+        let wrong = read(&[&long, "a b"], &[]).unwrap_err();
+        let hint = format!("on the command line, repeat {long}. A blank that is meant is \\x20");
+        assert!(
+            wrong.starts_with(&long) && wrong.ends_with(&hint),
+            "{wrong}"
+        );
+        for right in ["a\\x20b", "a/b", "/a", "a/i", "100;isub=1", "a|b"] {
+            read(&[&format!("{long}={right}")], &[(&name, right)]).unwrap();
+        }
     }
 }
 
@@ -275,6 +342,7 @@ fn a_list_is_split_at_every_comma() {
     let run = kamonline_env(
         &["-n"],
         &[
+            ("KAMONLINE_EXCLUDE_USER", "\\d{1\\x2c3},x{2\\x2c}"),
             ("KAMONLINE_DOMAIN", "a\\x2cb"),
             ("KAMONLINE_REDIS", "redis://:pa%2Css@127.0.0.1:1"),
         ],

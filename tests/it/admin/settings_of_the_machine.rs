@@ -42,9 +42,12 @@ fn by_hand_and_by_cron_the_file_of_the_machine_is_read_and_who_may_not_is_told()
     for part in [
         "/etc/kamonline.env: Permission denied",
         "hint: run it as root, sudo kamonline",
+        "chgrp kamonline /etc/kamonline.env && chmod 640 /etc/kamonline.env",
     ] {
         assert!(run.stderr.contains(part), "{}", run.stderr);
     }
+    // A crontab that obeys would drop all of the file.
+    assert!(!run.stderr.contains("none"), "{}", run.stderr);
     let run = with_file_of_the_machine("KAMONLINE_REDIS=$x", 0o600, "kamonline").expect(2);
     assert!(
         run.stderr

@@ -118,6 +118,23 @@ fn nobody_in_common_is_still_refused_since_it_would_add_others() {
     );
 }
 
+/// As the timer and cron start it.
+#[test]
+fn with_ignore_domain_and_add_missing_it_is_a_report() {
+    let redis = Redis::start();
+    redis.add_many("ONLINE:abc.voip.ca", ["100", "101"]);
+    let args = ["--keep-stale", "--ignore-domain", "--quiet"];
+    let report = run(&redis, &["100", "102"], &args).expect(0);
+    for part in [
+        "ONLINE:abc.voip.ca\n  - 101\n",
+        "note: --add-missing adds nobody",
+        "added 0 missing users; 1 stale user kept;",
+    ] {
+        assert!(report.stdout.contains(part), "{}", report.stdout);
+    }
+    assert_eq!(redis.members("ONLINE:abc.voip.ca"), ["100", "101"]);
+}
+
 #[test]
 fn a_run_that_would_neither_remove_nor_add_is_wrong_usage() {
     let said =
@@ -126,11 +143,8 @@ fn a_run_that_would_neither_remove_nor_add_is_wrong_usage() {
     assert!(run.stderr.contains(said), "{}", run.stderr);
     let hint =
         "hint: leave it out, or look with --dry-run: with --ignore-domain nobody can be added";
-    for add_missing in [&[][..], &["--add-missing"]] {
-        let args = [&["--keep-stale", "--ignore-domain"], add_missing].concat();
-        let run = kamonline(&args).expect(2);
-        assert!(run.stderr.contains(hint), "{}", run.stderr);
-    }
+    let run = kamonline(&["--keep-stale", "--ignore-domain"]).expect(2);
+    assert!(run.stderr.contains(hint), "{}", run.stderr);
     let run = kamonline_env(&[], &[("KAMONLINE_KEEP_STALE", "1")]).expect(2);
     assert!(run.stderr.contains(said), "{}", run.stderr);
 }

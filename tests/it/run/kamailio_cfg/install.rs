@@ -86,8 +86,9 @@ fn what_kamailio_says_is_told_at_the_head() {
             .replace("\nrequest_route {", "\n#!endif\nrequest_route {")
             .ends(),
         defining("ONLINE_DOMAIN \"voip.ca\" # ours").is_refused(),
-        quoted_aor(),
-        redis_of_another_name(),
+        log_of_a_register(&defining("ONLINE_AOR \"$avp(aor)\"")),
+        log_of_a_register(&one_domain().replace("ONLINE_DOMAIN \"v", "ONLINE_DOMAIN \"@v")),
+        log_of_a_register(&redis_of_another_name()),
         one_domain()
             .last("event_route[usrloc:contact-expired] {\n\texit;\n}")
             .is_refused(),
@@ -95,6 +96,19 @@ fn what_kamailio_says_is_told_at_the_head() {
     assert_eq!(messages.len(), said.len(), "{messages:?}");
     for (message, said) in messages.iter().zip(said) {
         assert!(said.contains(message), "{message}: {said}");
+    }
+}
+
+#[test]
+fn other_mistakes_have_the_same_message() {
+    for aor in ["$fU", "$avp(never_set)"] {
+        let says = log_of_a_register(&defining(&format!("ONLINE_AOR {aor}")));
+        assert!(says.contains("invalid uri"), "{aor}: {says}");
+    }
+    for route in ["ONLINE", "ONLINE_STORE"] {
+        let own = format!("route[{route}] {{\n\treturn;\n}}");
+        let says = one_domain().last(&own).is_refused();
+        assert!(says.contains("duplicate route"), "{route}: {says}");
     }
 }
 
@@ -117,16 +131,13 @@ fn defining(setting: &str) -> KamailioCfg {
     KamailioCfg::many_domains().ahead(&format!("#!define {setting}"))
 }
 
-fn redis_of_another_name() -> String {
-    let site = KamailioCfg::many_domains()
-        .replace_in_fragment("ONLINE_REDIS)", "\"name=srvN;addr=127.0.0.1;port=1\")")
-        .start();
-    site.register("100@voip.ca");
-    site.log_of_errors()
+fn redis_of_another_name() -> KamailioCfg {
+    let other = "\"name=srvN;addr=127.0.0.1;port=1\")";
+    KamailioCfg::many_domains().replace_in_fragment("ONLINE_REDIS)", other)
 }
 
-fn quoted_aor() -> String {
-    let site = defining("ONLINE_AOR \"$avp(aor)\"").start();
+fn log_of_a_register(cfg: &KamailioCfg) -> String {
+    let site = cfg.start();
     site.register("100@voip.ca");
     site.log_of_errors()
 }
