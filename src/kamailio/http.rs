@@ -1,10 +1,14 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
+use std::future::ready;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
@@ -61,6 +65,7 @@ pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure
         .referer(false)
         // Each question over a connection of its own: behind one address there may be several registrars.
         .pool_max_idle_per_host(0)
+        .dns_resolver(Arc::new(Resolver))
         .tls_backend_preconfigured((*tls.config()).clone());
     let failure =
         |error: reqwest::Error| Failure::new(format!("cannot prepare to ask Kamailio: {error}"));
@@ -69,4 +74,15 @@ pub fn client(url: &Url, tls: &Tls, timeout: Duration) -> Result<Client, Failure
         builder = builder.connect_timeout(connect_timeout(timeout));
     }
     builder.build().map_err(failure)
+}
+
+/// In reqwest's thread. Its own resolver starts another one, and panics where the system starts none.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = (name.as_str(), 0).to_socket_addrs();
+        let addresses = found.map(|addresses| Box::new(addresses) as Addrs);
+        Box::pin(ready(addresses.map_err(Into::into)))
+    }
 }
