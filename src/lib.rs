@@ -36,14 +36,15 @@
 //! - main: waits for the end of the run, or for a signal ([`run::run_until_signal`])
 //! - the signals: hands each to main ([`run::Stop`])
 //! - the run: every step; a signal before the first write abandons it
-//! - one for each of several registrars: all are asked at the same time ([`kamailio::each`])
+//! - one for each of several registrars but one: all are asked at the same time ([`kamailio::each`])
 //! - one for each dump: matches AoRs while Kamailio prints further ones ([`matching::DumpMatcher`])
-//! - one of reqwest's for each registrar: its sockets; and one that resolves a name, and lives some seconds longer
+//! - one of reqwest's for each registrar: its sockets, and the address of its name
 //! - the second look and the last one: a signal abandons the last (`run/carry_out.rs`)
-//! - two for the spinner, on a terminal ([`run::Progress`])
+//! - the spinner, on a terminal ([`run::Progress`])
 //!
 //! While Kamailio prints its first dump there are five: main, the signals, the run, the one that matches, and reqwest's. With three
-//! registrars there are twelve, three of each but the first three. The later looks have one more, a terminal two.
+//! registrars there are eleven: two more that ask, and three of each of the last two. The later looks have one more, and so has
+//! a terminal. Where the system starts no more of them the run fails, and puts back whom it removed.
 //!
 //! # Words
 //!

@@ -1,12 +1,15 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
-use std::net::SocketAddr;
+use std::future::ready;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::blocking::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
@@ -106,6 +109,7 @@ pub fn client(
         .referer(false)
         // Each question over a connection of its own: behind one address there may be several registrars.
         .pool_max_idle_per_host(0)
+        .dns_resolver(Arc::new(Resolver))
         .tls_backend_preconfigured((*tls.config()).clone());
     let failure =
         |error: reqwest::Error| Failure::new(format!("cannot prepare to ask Kamailio: {error}"));
@@ -117,4 +121,15 @@ pub fn client(
         builder = builder.resolve(name, address);
     }
     builder.build().map_err(failure)
+}
+
+/// In reqwest's thread. Its own resolver starts another one, and panics where the system starts none.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = (name.as_str(), 0).to_socket_addrs();
+        let addresses = found.map(|addresses| Box::new(addresses) as Addrs);
+        Box::pin(ready(addresses.map_err(Into::into)))
+    }
 }

@@ -12,7 +12,9 @@ mod uptime;
 pub mod xhttp_rpc;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::thread;
+use std::iter;
+use std::sync::Mutex;
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 use clap::ValueEnum;
 
@@ -70,25 +72,30 @@ impl Command {
     }
 }
 
-/// Does something for every registrar, for several of them at the same time; what comes of each, in the order given.
+/// Does something for every registrar, for several of them at the same time as far as the system starts threads; what comes
+/// of each, in the order given.
 pub fn each<R: Send, T: Send>(
-    registrars: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator>,
+    registrars: impl IntoIterator<Item = R, IntoIter: ExactSizeIterator + Send>,
     ask: impl Fn(R) -> T + Sync,
 ) -> Vec<T> {
     let registrars = registrars.into_iter();
-    if registrars.len() < 2 {
-        return registrars.map(ask).collect();
-    }
-    thread::scope(|scope| {
-        let ask = &ask;
-        let asked: Vec<_> = registrars
-            .map(|registrar| scope.spawn(move || ask(registrar)))
-            .collect();
-        asked
-            .into_iter()
-            .map(|answer| answer.join().expect("a panic ends the process"))
-            .collect()
-    })
+    let others = 1..registrars.len();
+    let waiting = Mutex::new(registrars.enumerate());
+    let next = || waiting.lock().expect("a panic ends the process").next();
+    let work = || {
+        let answers = iter::from_fn(next).map(|(number, registrar)| (number, ask(registrar)));
+        answers.collect::<Vec<_>>()
+    };
+    let mut answers = thread::scope(|scope| {
+        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let threads: Vec<_> = others.map_while(start).collect();
+        let join = |thread: ScopedJoinHandle<_>| thread.join().expect("a panic ends the process");
+        let mut answers = work();
+        answers.extend(threads.into_iter().flat_map(join));
+        answers
+    });
+    answers.sort_unstable_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// A table's `Records` is counted under the locks under which its AoRs are printed: it is the proof that none is missing.

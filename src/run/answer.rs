@@ -50,7 +50,10 @@ pub struct Dumped {
 /// How long a registrar has been up, asked [`QUESTIONS`](super::look::QUESTIONS) times.
 #[derive(Clone)]
 pub struct UptimeAnswer {
+    /// The first answer; when it was asked for, and when it had come.
     pub reported: Uptime,
+    pub asked: Instant,
+    pub came: Instant,
     /// Since when another one at the same address has been up.
     pub other: Option<Vec<u8>>,
     /// How long the youngest had been up when the dump was asked for. None is one that has started since, or whose uptime

@@ -18,8 +18,12 @@ const CHANGE: f64 = 500.0;
 /// More than 1 in so many of those to be removed who are registered again are a flood.
 const FLOOD: usize = 10;
 
+/// An uptime advances as time passes, but for a clock that is set right by some seconds.
+const CLOCK_STEP: i64 = 2;
+
 /// What to do about a source in doubt.
-pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load its users";
+pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load \
+     its users; name Kamailio's own address, without a cache in between";
 
 /// Two looks, one after the other.
 pub struct Looks<'a> {
@@ -65,6 +69,7 @@ impl Looks<'_> {
             } else {
                 None
             }
+            .or_else(|| stands_still(url, before, now))
             .or_else(|| of_aors(url, before, now, any_users))
         });
         doubts.next().or_else(|| self.flood())
@@ -89,6 +94,20 @@ fn restart(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
             "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
             shown(now.as_deref()),
             shown(before.as_deref())
+        )
+    })
+}
+
+/// A cache answers every question with what it kept. A registrar that answers late may have counted sooner.
+fn stands_still(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
+    let (before, now) = (before.uptime.as_ref()?, now.uptime.as_ref()?);
+    let (was, is) = (before.reported.seconds?, now.reported.seconds?);
+    let passed = now.asked.saturating_duration_since(before.came).as_secs();
+    let advanced = is.saturating_sub(was).saturating_add(CLOCK_STEP);
+    let is_same = now.reported.since == before.reported.since;
+    (is_same && advanced < passed as i64).then(|| {
+        format!(
+            "Kamailio at {url}: a cache answers, or the clock was set back: up for {was} s, and {passed} s later for {is} s"
         )
     })
 }
@@ -171,11 +190,14 @@ mod tests {
     }
 
     fn up_since(since: &str, seconds: u64) -> Option<UptimeAnswer> {
+        let now = Instant::now();
         Some(UptimeAnswer {
             reported: Uptime {
                 since: since.into(),
                 seconds: Some(0),
             },
+            asked: now,
+            came: now,
             other: None,
             when_asked: Some(Duration::from_secs(seconds)),
         })
@@ -287,6 +309,44 @@ mod tests {
             looks(&first, &second).doubt(),
             "reports nobody any more: 1 AoR before",
         );
+    }
+
+    #[test]
+    fn an_uptime_that_does_not_advance_is_a_cache_s() {
+        let begun = Instant::now();
+        // Up for so many seconds, by an answer that was asked for and came so many milliseconds later.
+        let told = |since: &str, seconds, asked, came| {
+            let later = |by| begun + Duration::from_millis(by);
+            let uptime = UptimeAnswer {
+                reported: Uptime {
+                    since: since.into(),
+                    seconds: Some(seconds),
+                },
+                asked: later(asked),
+                came: later(came),
+                ..up_since(since, 9).unwrap()
+            };
+            dumped(5, Some(uptime))
+        };
+        let first = |came| told("a", 500, 0, came);
+        let second = |seconds, asked| told("a", seconds, asked, asked + 1);
+        let said = "up for 500 s, and 3 s later for 500 s";
+        assert_says(doubt(first(100), second(500, 3_200)), said);
+        assert_says(
+            doubt(first(100), second(556, 60_000)),
+            "59 s later for 556 s",
+        );
+        assert_eq!(doubt(first(100), second(500, 3_000)), None, "too soon");
+        let stepped = doubt(first(100), second(558, 60_000));
+        assert_eq!(stepped, None, "a clock that was set back by 2 s");
+        let late = told("a", 502, 9_001, 30_000);
+        assert_eq!(doubt(first(9_000), late), None);
+        let (first, another) = ([first(0)], [told("b", 9, 60_000, 60_000)]);
+        let replicas = Looks {
+            replicated: true,
+            ..looks(&first, &another)
+        };
+        assert_eq!(replicas.doubt(), None);
     }
 
     #[test]

@@ -15,12 +15,17 @@ use crate::text::counted;
 /// one address must not pass for one.
 pub const QUESTIONS: usize = 6;
 /// The dump is asked for again after these questions: registrars that were started in the same second differ in nothing
-/// but who is registered. No round robin over two to six keeps step with either question.
+/// but who is registered. A look is 11 requests with them, and 7 without, also where core.uptime is forbidden: no round
+/// robin over two to six keeps step with either.
 const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
-/// If it takes no longer than this, or has few AoRs and takes not much longer.
+/// If it takes no longer than this.
 const CHEAP: Duration = Duration::from_millis(20);
-const CHEAP_OF_FEW: Duration = Duration::from_secs(1);
+/// Or than this, where it has few AoRs, where much is at stake, or where nothing else tells one registrar from another.
+const BEARABLE: Duration = Duration::from_secs(1);
 const FEW_AORS: usize = 5000;
+/// A removal is large that is of more members than this, and of more than 1 in so many.
+const FEW_MEMBERS: usize = 10;
+const LARGE: usize = 4;
 
 /// What the registrars answered.
 pub struct Look {
@@ -162,24 +167,22 @@ fn question(
     registrar: &Registrar,
     dumped: &mut Dumped,
 ) -> Result<Vec<MemberId>, Failure> {
-    let cheap = match dumped.aors {
-        0..=FEW_AORS => CHEAP_OF_FEW,
-        _ => CHEAP,
-    };
-    let is_cheap = dumped.came - dumped.asked <= cheap;
-    let (mut uptimes, mut is_forbidden) = (Vec::new(), false);
+    let is_large = members.len() > FEW_MEMBERS && members.len() * LARGE > sets.count();
+    let mut told = Vec::new();
     let (mut by_any, mut by_last) = (vec![false; members.len()], vec![false; members.len()]);
     for number in 1..=QUESTIONS {
-        if !is_forbidden {
-            match registrar.uptime() {
-                Ok(uptime) => uptimes.push(timed(uptime, dumped.asked)),
-                Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {
-                    is_forbidden = true;
-                }
-                Err(no) => return Err(no.failure),
-            }
+        match Told::by(registrar) {
+            Ok(uptime) => told.push(uptime),
+            Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {}
+            Err(no) => return Err(no.failure),
         }
-        if !is_cheap || !DUMP_AFTER.contains(&number) {
+        let tells = told.len() == number;
+        let longest = if dumped.aors <= FEW_AORS || is_large || !tells {
+            BEARABLE
+        } else {
+            CHEAP
+        };
+        if dumped.came - dumped.asked > longest || !DUMP_AFTER.contains(&number) {
             continue;
         }
         let matches = thread::scope(|threads| {
@@ -193,8 +196,8 @@ fn question(
             (*any, *last) = (*any || now, now);
         }
     }
-    if uptimes.len() == QUESTIONS {
-        dumped.uptime = together(uptimes);
+    if told.len() == QUESTIONS {
+        dumped.uptime = together(told, dumped.asked);
     }
     let online = members.iter().zip(by_any).filter(|(_, online)| *online);
     Ok(online.map(|(member, _)| *member).collect())
@@ -202,27 +205,49 @@ fn question(
 
 /// `asked` is when its dump was asked for.
 pub fn uptime(registrar: &Registrar, asked: Instant) -> Result<UptimeAnswer, NoUptime> {
-    let answers = (0..QUESTIONS).map(|_| Ok(timed(registrar.uptime()?, asked)));
-    let together = together(answers.collect::<Result<_, _>>()?);
+    let told = (0..QUESTIONS).map(|_| Told::by(registrar));
+    let together = together(told.collect::<Result<_, _>>()?, asked);
     Ok(together.expect("it was asked more than once"))
 }
 
-fn timed(uptime: Uptime, asked: Instant) -> (Uptime, Option<Duration>) {
-    let seconds = uptime.seconds.and_then(|seconds| seconds.try_into().ok());
-    let up = seconds.map(Duration::from_secs);
-    let when_asked = up.and_then(|up| up.checked_sub(asked.elapsed()));
-    (uptime, when_asked)
+/// One answer.
+struct Told {
+    uptime: Uptime,
+    asked: Instant,
+    came: Instant,
 }
 
-fn together(answers: Vec<(Uptime, Option<Duration>)>) -> Option<UptimeAnswer> {
+impl Told {
+    fn by(registrar: &Registrar) -> Result<Self, NoUptime> {
+        let asked = Instant::now();
+        let uptime = registrar.uptime()?;
+        let came = Instant::now();
+        Ok(Self {
+            uptime,
+            asked,
+            came,
+        })
+    }
+
+    /// How long it had been up at this earlier time.
+    fn up_at(&self, before: Instant) -> Option<Duration> {
+        let up = Duration::from_secs(self.uptime.seconds?.try_into().ok()?);
+        up.checked_sub(self.came - before)
+    }
+}
+
+/// `asked` is when the dump was asked for.
+fn together(told: Vec<Told>, asked: Instant) -> Option<UptimeAnswer> {
     // None comes first.
-    let when_asked = answers.iter().map(|(_, up)| *up).min().flatten();
-    let mut reported = answers.into_iter().map(|(uptime, _)| uptime);
-    let first = reported.next()?;
-    let other = reported.find(|uptime| uptime.since != first.since);
+    let when_asked = told.iter().map(|one| one.up_at(asked)).min().flatten();
+    let mut told = told.into_iter();
+    let first = told.next()?;
+    let other = told.find(|one| one.uptime.since != first.uptime.since);
     Some(UptimeAnswer {
-        other: other.map(|uptime| uptime.since),
-        reported: first,
+        reported: first.uptime,
+        asked: first.asked,
+        came: first.came,
+        other: other.map(|one| one.uptime.since),
         when_asked,
     })
 }

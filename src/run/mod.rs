@@ -20,7 +20,7 @@ mod signals;
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::Builder;
 use std::time::Instant;
 
 use crate::failure::Failure;
@@ -54,17 +54,19 @@ pub fn run_until_signal(config: &Arc<Config>, progress: &Progress) -> Outcome {
     let (tell, events) = channel();
     let signalled = tell.clone();
     let watched = signals::on_signal(move |signal| signalled.send(Event::Signal(signal)).is_ok());
-    if let Err(error) = watched {
-        let failure = Failure::new(format!("cannot wait for signals: {error}"));
+    let stop = Arc::new(Stop::default());
+    let (its_config, its_stop, its_progress) = (config.clone(), stop.clone(), progress.clone());
+    let started = watched.and_then(|()| {
+        let run = Builder::new().spawn(move || {
+            let outcome = run(&its_config, &its_stop, &its_progress);
+            tell.send(Event::Ended(Box::new(outcome)))
+        });
+        run.map_err(Failure::no_thread)
+    });
+    if let Err(failure) = started {
         stopped.failure = Some(failure.nothing_changed());
         return stopped;
     }
-    let stop = Arc::new(Stop::default());
-    let (its_config, its_stop, its_progress) = (config.clone(), stop.clone(), progress.clone());
-    thread::spawn(move || {
-        let outcome = run(&its_config, &its_stop, &its_progress);
-        tell.send(Event::Ended(Box::new(outcome)))
-    });
     for event in &events {
         match event {
             Event::Ended(outcome) => {

@@ -1,7 +1,7 @@
 //! What a run waits for and how long it has waited, on a terminal, once the run takes longer than a second.
 
 use std::io::{self, Write};
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,11 +41,15 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         let later = bar.clone();
-        thread::spawn(move || {
+        // A system that starts no thread shows nothing.
+        let _ = Builder::new().spawn(move || {
             thread::sleep(Duration::from_secs(1));
             if !later.is_finished() {
                 later.set_draw_target(ProgressDrawTarget::stderr());
-                later.enable_steady_tick(Duration::from_millis(100));
+            }
+            while !later.is_finished() {
+                later.tick();
+                thread::sleep(Duration::from_millis(100));
             }
         });
         let registrars = config.registrars.iter().map(|registrar| registrar.url());
@@ -74,13 +78,15 @@ impl Progress {
         }
     }
 
-    /// A line on standard error, above what is shown.
+    /// A line on standard error, above what is shown; none from the background of a terminal, which may stop the process for
+    /// it (`stty tostop`).
     pub fn say(&self, line: &str) {
         let say = || {
             // Nobody is left to be told when it is closed.
             let _ = writeln!(io::stderr(), "kamonline: {line}");
         };
         match &self.0 {
+            Some(_) if is_in_background() => {}
             Some(shown) => shown.bar.suspend(say),
             None => say(),
         }
@@ -90,5 +96,19 @@ impl Progress {
         if let Some(shown) = &self.0 {
             shown.bar.finish_and_clear();
         }
+    }
+}
+
+/// Whether another group of processes has the terminal (proc(5), `pgrp` and `tpgid`).
+fn is_in_background() -> bool {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let fields: Vec<i32> = fields
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    match fields[..] {
+        [_, group, _, _, foreground, ..] => foreground > 0 && foreground != group,
+        _ => false,
     }
 }

@@ -1,19 +1,23 @@
 //! Signals that end a run: how far it may go on then.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder};
 use std::time::Duration;
 
+use libc::{SIGPWR, SIGRTMAX, SIGRTMIN, SIGSTKFLT};
 use signal_hook::consts::*;
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
 use crate::failure::{Exit, Failure};
 
-/// All that end a process unless it heeds them, but for its own faults, SIGPIPE, and those that some systems only have.
-const ENDING: [i32; 11] = [
-    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO,
+/// All that end a process unless it heeds them, with the real-time ones, but for its own faults, SIGPIPE and SIGXFSZ.
+const ENDING: [i32; 13] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF,
+    SIGIO, SIGSTKFLT, SIGPWR,
 ];
 
 /// A signal that asks a run to end.
@@ -25,8 +29,8 @@ impl Signal {
         self.0
     }
 
-    pub fn name(self) -> &'static str {
-        signal_name(self.0).unwrap_or("a signal")
+    pub fn name(self) -> String {
+        signal_name(self.0).map_or_else(|| format!("signal {}", self.0), Into::into)
     }
 }
 
@@ -44,22 +48,26 @@ const REPORT: Duration = Duration::from_secs(1);
 
 /// Tells `heed` of each signal, in a thread of its own. When nobody heeds them any more the run is over, and a signal ends
 /// the process, with a moment for its report. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
-pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> io::Result<()> {
+pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> Result<(), Failure> {
+    let failure = |error: io::Error| Failure::new(format!("cannot wait for signals: {error}"));
     let ignored = ignored();
-    let mut signals = Signals::new(
-        ENDING
-            .iter()
-            .filter(|signal| ignored >> (**signal - 1) & 1 == 0),
-    )?;
-    thread::spawn(move || {
+    let ending = ENDING.into_iter().chain(SIGRTMIN()..=SIGRTMAX());
+    let heeded = ending.filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(heeded).map_err(failure)?;
+    // A log that reaches its `ulimit -f` ends nothing: the write fails.
+    flag::register(SIGXFSZ, Arc::<AtomicBool>::default()).map_err(failure)?;
+    let wait = move || {
         for signal in signals.forever() {
             if !heed(Signal(signal)) {
                 thread::sleep(REPORT);
                 std::process::exit(128 + signal);
             }
         }
-    });
-    Ok(())
+    };
+    Builder::new()
+        .spawn(wait)
+        .map(drop)
+        .map_err(Failure::no_thread)
 }
 
 /// A bit for each signal, from 1 on (proc(5), `SigIgn`); none on a system that does not tell.

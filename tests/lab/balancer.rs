@@ -1,32 +1,74 @@
-//! Several registrars behind one address: each connection goes to the next of them, as a balancer over TCP has it.
+//! Several registrars behind one address: each connection goes to one of them, as a balancer has it.
 
 use super::kamailio::Kamailio;
-use super::listener::Listener;
-use std::io::copy;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use super::listener::{Listener, read_message, swallow};
+use super::stub::HttpStub;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 pub struct Balancer {
     listener: Listener,
 }
 
+#[derive(Clone, Copy)]
+pub struct Balancing {
+    /// Which of them gets the n-th connection (from 0), by their number.
+    pub turn: fn(usize, usize) -> usize,
+    /// How long the way there is.
+    pub delay: Duration,
+    /// It answers core.uptime with 403.
+    pub forbids_uptime: bool,
+}
+
+impl Default for Balancing {
+    /// Round robin.
+    fn default() -> Self {
+        Balancing {
+            turn: |connection, registrars| connection % registrars,
+            delay: Duration::ZERO,
+            forbids_uptime: false,
+        }
+    }
+}
+
 impl Balancer {
     pub fn before(registrars: &[Kamailio]) -> Self {
-        Self::at(([127, 0, 0, 1], 0).into(), registrars)
+        Balancer::with(Balancing::default(), registrars)
+    }
+
+    pub fn with(balancing: Balancing, registrars: &[Kamailio]) -> Self {
+        Balancer::listen(([127, 0, 0, 1], 0).into(), balancing, registrars)
     }
 
     pub fn at(address: SocketAddr, registrars: &[Kamailio]) -> Self {
+        Balancer::listen(address, Balancing::default(), registrars)
+    }
+
+    fn listen(address: SocketAddr, balancing: Balancing, registrars: &[Kamailio]) -> Self {
         let addresses: Vec<_> = registrars.iter().map(Kamailio::address).collect();
-        let turn = AtomicUsize::new(0);
-        let listener = Listener::at(address, move |client| {
-            let turn = turn.fetch_add(1, Ordering::SeqCst);
-            if let Ok(server) = TcpStream::connect(addresses[turn % addresses.len()]) {
-                thread::scope(|threads| {
-                    threads.spawn(|| pass(&client, &server));
-                    pass(&server, &client);
-                });
-            }
+        let connections = AtomicUsize::new(0);
+        let listener = Listener::at(address, move |mut client| {
+            let connection = connections.fetch_add(1, Ordering::SeqCst);
+            let address = addresses[(balancing.turn)(connection, addresses.len())];
+            let Some(request) = read_message(&mut client) else {
+                return;
+            };
+            swallow(&mut client);
+            thread::sleep(balancing.delay);
+            let asks_for_uptime = String::from_utf8_lossy(&request).contains("core.uptime");
+            let reply = if balancing.forbids_uptime && asks_for_uptime {
+                Some(HttpStub::answer("403 Forbidden", "no"))
+            } else {
+                TcpStream::connect(address).ok().and_then(|mut server| {
+                    server.write_all(&request).ok()?;
+                    read_message(&mut server)
+                })
+            };
+            // Either side may go whenever it likes.
+            let _ = client.write_all(&reply.unwrap_or_default());
         });
         Balancer { listener }
     }
@@ -34,10 +76,4 @@ impl Balancer {
     pub fn url(&self) -> String {
         format!("http://{}/rpc", self.listener.address)
     }
-}
-
-/// Either side may go whenever it likes.
-fn pass(mut from: &TcpStream, mut to: &TcpStream) {
-    let _ = copy(&mut from, &mut to);
-    let _ = to.shutdown(Shutdown::Write);
 }

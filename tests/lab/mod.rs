@@ -22,7 +22,7 @@ mod sentinel;
 mod sip;
 mod stub;
 
-pub use balancer::Balancer;
+pub use balancer::{Balancer, Balancing};
 pub use browser::Browser;
 pub use certificates::Certificates;
 pub use cluster::RedisCluster;

@@ -25,8 +25,9 @@ struct Script {
     delay: Duration,
     repeats: bool,
     first: Option<Vec<u8>>,
-    /// Replies by the first lines of their requests, as a cache keeps them.
+    /// Replies by their requests' first lines, up to this byte, as a cache keeps them.
     cache: Option<HashMap<Vec<u8>, Vec<u8>>>,
+    cached_up_to: u8,
 }
 
 impl Proxy {
@@ -70,7 +71,18 @@ impl Proxy {
 
     /// A request that has come before gets the reply of that time; a question for the uptime does, too.
     pub fn caching(self) -> Self {
-        self.script.lock().unwrap().cache = Some(HashMap::new());
+        self.caching_by(b'\r')
+    }
+
+    /// The same, but what stands behind the `?` makes no difference.
+    pub fn caching_by_path(self) -> Self {
+        self.caching_by(b'?')
+    }
+
+    fn caching_by(self, end: u8) -> Self {
+        let mut script = self.script.lock().unwrap();
+        (script.cache, script.cached_up_to) = (Some(HashMap::new()), end);
+        drop(script);
         self
     }
 
@@ -137,12 +149,15 @@ impl Script {
     }
 
     fn forward(&mut self, request: &[u8], kamailio: SocketAddr) -> Option<Vec<u8>> {
-        let line = request.split(|byte| *byte == b'\r').next()?;
-        let kept = self.cache.as_ref().and_then(|cache| cache.get(line));
-        let reply = kept.cloned().or_else(|| forward(request, kamailio))?;
-        if let Some(cache) = &mut self.cache {
-            cache.insert(line.to_vec(), reply.clone());
+        let Some(cache) = &mut self.cache else {
+            return forward(request, kamailio);
+        };
+        let line = request.split(|byte| *byte == self.cached_up_to).next()?;
+        if let Some(kept) = cache.get(line) {
+            return Some(kept.clone());
         }
+        let reply = forward(request, kamailio)?;
+        cache.insert(line.to_vec(), reply.clone());
         Some(reply)
     }
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happens after a request has been read.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub enum Reply {
 }
 
 /// An HTTP server whose n-th look gets the n-th reply, each of its dumps; the last reply repeats. Asked for its uptime, it
-/// has been up for a day, unless it is told otherwise.
+/// had been up for a day when it started, unless it is told otherwise.
 pub struct HttpStub {
     listener: Listener,
     script: Arc<Mutex<Script>>,
@@ -34,7 +34,8 @@ pub struct HttpStub {
 
 struct Script {
     looks: Looks,
-    /// The n-th question for the uptime gets the n-th of these; the last one repeats. Without any, it is up for a day.
+    started: Instant,
+    /// The n-th question for the uptime gets the n-th of these; the last one repeats. Without any, it was up for a day.
     uptimes: Vec<Reply>,
 }
 
@@ -46,6 +47,7 @@ impl HttpStub {
     pub fn with_uptimes(replies: Vec<Reply>, uptimes: Vec<Reply>) -> Self {
         let script = Arc::new(Mutex::new(Script {
             looks: Looks::default(),
+            started: Instant::now(),
             uptimes,
         }));
         let shared = script.clone();
@@ -125,9 +127,12 @@ impl Script {
         let nth = |count: usize, replies: &[Reply]| replies[count.min(replies.len()) - 1].clone();
         match self.looks.of(&request) {
             Asked::Uptime if self.uptimes.is_empty() => {
+                let seconds = 86_400 + self.started.elapsed().as_secs();
                 Reply::Whole(match request.starts_with(b"POST") {
-                    true => HttpStub::page(UP_FOR_A_DAY),
-                    false => HttpStub::up_for("86400"),
+                    true => HttpStub::page(format!(
+                        r#"{{"jsonrpc":"2.0","result":{{"now":"b","up_since":"a","uptime":{seconds}}},"id":1}}"#
+                    )),
+                    false => HttpStub::up_for(&seconds.to_string()),
                 })
             }
             Asked::Uptime => nth(self.looks.uptimes, &self.uptimes),
@@ -172,9 +177,6 @@ impl Looks {
         Asked::Look(self.requests.len())
     }
 }
-
-const UP_FOR_A_DAY: &str =
-    r#"{"jsonrpc":"2.0","result":{"now":"b","up_since":"a","uptime":86400},"id":1}"#;
 
 impl Reply {
     /// Whether another request may follow on this connection.

@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 
-use crate::lab::{Balancer, Kamailio, KamailioOptions, Redis, Run, kamonline, read_message};
+use crate::lab::{
+    Balancer, Balancing, Kamailio, KamailioOptions, Redis, Run, kamonline, read_message,
+};
 
 const KEY: &str = "ONLINE:abc.voip.ca";
 
@@ -98,4 +101,37 @@ fn nor_are_several_that_were_started_in_the_same_second() {
         }
         assert_eq!(redis.calls("srem"), 0);
     }
+}
+
+/// More users than a registrar has whose dump is asked for again in any case, in a dump that is not cheap either.
+#[test]
+fn nor_are_large_ones_where_much_would_go_or_core_uptime_is_forbidden() {
+    let redis = Redis::start();
+    let registrars = of_one_second(2, &redis);
+    for (number, kamailio) in registrars.iter().enumerate() {
+        let users = (0..5_001).map(|user| format!("{number}{user:04}@abc.voip.ca"));
+        kamailio.phone().register_many(users);
+    }
+    redis.add(KEY, "dead");
+    let delay = Duration::from_millis(25);
+    for balancing in [
+        // The first dump of every look is the first registrar's, if it is a look's only one.
+        Balancing {
+            turn: |connection, _| (connection % 7).min(1),
+            delay,
+            ..Balancing::default()
+        },
+        Balancing {
+            delay,
+            forbids_uptime: true,
+            ..Balancing::default()
+        },
+    ] {
+        let balancer = Balancer::with(balancing, &registrars);
+        let run = run(&balancer.url(), &redis, &["--max-removal=100%"]).expect(3);
+        let said = "a member is registered by one answer and not by the next";
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert_eq!(redis.members(KEY).len(), 2 * 5_001 + 1);
+    }
+    assert_eq!(redis.calls("srem"), 0);
 }

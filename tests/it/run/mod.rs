@@ -23,3 +23,4 @@ pub mod scripted;
 mod second_look;
 mod shells;
 mod stopped;
+mod threads;

@@ -236,3 +236,22 @@ fn a_cache_in_between_gives_no_old_answer() {
     assert_eq!(redis.members(KEY), ["100", "101"]);
     assert_eq!(redis.calls("srem"), 1);
 }
+
+/// Its answers to core.uptime are old, too.
+#[test]
+fn a_cache_that_leaves_out_the_query_is_noticed_after_three_seconds() {
+    let (kamailio, redis) = deaf();
+    let phone = kamailio.phone();
+    let proxy = Proxy::before(&kamailio, SECOND_LOOK, move || {
+        phone.register("101@abc.voip.ca");
+    });
+    let run = run(&proxy.caching_by_path(), &redis, &["--settle=3s"]).expect(3);
+    for part in [
+        "second look: ",
+        "a cache answers",
+        "without a cache in between",
+    ] {
+        assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
+    }
+    assert_eq!(redis.members(KEY), ["100", "101", "102"]);
+}

@@ -1,6 +1,6 @@
 //! A run that a signal stops has changed nothing, or puts back everyone whom it removed.
 
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::sleep;
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::json;
 
 use super::scripted::{
-    ADDITION, AFTER, BEFORE, CHECK, KEY, REMOVED, RESTORE, RESTORED, at, command, hanging,
+    ADDITION, AFTER, BEFORE, CHECK, KEY, REMOVED, RESTORE, RESTORED, args, at, command, hanging,
     kamailio, redis, reset, silent_at, until_asked, until_it_hangs,
 };
-use crate::lab::{Fault, Redis, Run, until};
+use crate::lab::{Fault, Redis, Run, kamonline_by, temp_dir, until};
 use crate::output::json::assert_is_report;
 
 const SIGNALS: [(&str, i32); 4] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)];
 /// Timers, limits, and what others send: they end a process, too.
-const RARE: [(&str, i32); 7] = [
+const RARE: [(&str, i32); 12] = [
     ("USR1", 10),
     ("USR2", 12),
     ("ALRM", 14),
@@ -25,6 +25,12 @@ const RARE: [(&str, i32); 7] = [
     ("VTALRM", 26),
     ("PROF", 27),
     ("IO", 29),
+    // SIGSTKFLT, SIGPWR, and real-time ones.
+    ("16", 16),
+    ("30", 30),
+    ("34", 34),
+    ("50", 50),
+    ("64", 64),
 ];
 const UNCHANGED: &str = "nothing was changed";
 const PUT_BACK: &str = "everyone who was removed is back: 2 users";
@@ -47,7 +53,11 @@ pub fn send(pid: u32, signal: &str) {
 #[track_caller]
 fn stopped(output: Output, (name, number): (&str, i32), said: &str) -> Run {
     let run = Run::from(output).expect(128 + number);
-    for part in [&format!("stopped by SIG{name}"), said] {
+    let name = match name.parse::<i32>() {
+        Ok(number) => format!("signal {number}"),
+        Err(_) => format!("SIG{name}"),
+    };
+    for part in [&format!("stopped by {name}"), said] {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
     }
     let report = run.json();
@@ -160,6 +170,34 @@ fn during_the_last_look_everyone_removed_is_put_back_at_once() {
         until_asked(&kamailio, 3);
         assert_eq!(redis.members(KEY), REMOVED);
         leaves_all(child, kind, &redis, PUT_BACK);
+    }
+}
+
+/// Which nothing but SIGKILL may do. What it says on the way can be written nowhere.
+#[test]
+fn neither_a_full_log_nor_a_terminal_in_the_background_ends_or_stops_a_put_back() {
+    let redis = redis();
+    let dir = temp_dir();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let (log, pid) = (file("log"), file("pid"));
+    std::fs::write(&log, [b'x'; 512]).unwrap();
+    // In sh `ulimit -f` counts 512 bytes.
+    let full = format!("ulimit -f 1; echo $$ >{pid}; exec $RUN >>{log} 2>&1");
+    let background = format!("set -m; stty tostop; $RUN >{log} & echo $! >{pid}; exec sleep 60");
+    let background = format!("exec script -qec '{background}' /dev/null >/dev/null");
+    for line in [full, background] {
+        let kamailio = silent_at(3);
+        let (url, at) = (kamailio.url(), redis.url());
+        let mut command = kamonline_by(&line, &args(&url, &at));
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        until_asked(&kamailio, 3);
+        assert_eq!(redis.members(KEY), REMOVED);
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        send(pid.trim().parse().unwrap(), "TERM");
+        until("everyone is back", || redis.members(KEY) == BEFORE);
+        send(pid.trim().parse().unwrap(), "KILL");
+        signal(&child, "TERM");
+        child.wait().unwrap();
     }
 }
 
