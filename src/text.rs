@@ -1,9 +1,9 @@
 //! Names from outside as they may be printed: a phone chooses its user name, so it may hold anything.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The bytes that are shown of one text: a name in a SIP message may have 64 KiB.
+/// The bytes that one text takes where it is shown: a name in a SIP message may have 64 KiB.
 const MOST_SHOWN: usize = 1 << 10;
 
 /// Bytes from Redis or Kamailio, safe on a terminal: what is not printable text is escaped as in a string literal
@@ -12,23 +12,31 @@ pub struct Escaped<'a>(pub &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.0[..self.0.len().min(MOST_SHOWN)];
-        for chunk in shown.utf8_chunks() {
+        let mut room = MOST_SHOWN;
+        let mut fits = |bytes: usize| {
+            let left = room.checked_sub(bytes);
+            room = left.unwrap_or_default();
+            left.is_some()
+        };
+        let ends = |f: &mut fmt::Formatter<'_>| write!(f, "... ({} bytes)", self.0.len());
+        for chunk in self.0.utf8_chunks() {
             for char in chunk.valid().chars() {
-                match char {
-                    '\\' => f.write_str("\\\\")?,
-                    _ if is_unseen(char) => write!(f, "{}", char.escape_debug())?,
-                    _ => write!(f, "{char}")?,
+                let escape = char.escape_debug();
+                let is_escaped = char == '\\' || is_unseen(char);
+                match is_escaped {
+                    true if fits(escape.len()) => write!(f, "{escape}")?,
+                    false if fits(char.len_utf8()) => f.write_char(char)?,
+                    _ => return ends(f),
                 }
             }
             for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+                match fits(r"\xff".len()) {
+                    true => write!(f, "\\x{byte:02x}")?,
+                    false => return ends(f),
+                }
             }
         }
-        match shown.len() < self.0.len() {
-            true => write!(f, "... ({} bytes)", self.0.len()),
-            false => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -136,6 +144,16 @@ mod tests {
         assert_eq!(shown(b"\x1b[31mred\x01\x7f"), "\\u{1b}[31mred\\u{1}\\u{7f}");
         assert_eq!(shown("ü\u{9b}\u{202e}".as_bytes()), "ü\\u{9b}\\u{202e}");
         assert_eq!(shown(b"raw\xffutf8\\"), "raw\\xffutf8\\\\");
+        assert_eq!(shown(&[b'a'; MOST_SHOWN]).len(), MOST_SHOWN);
         assert!(shown(&[b'a'; MOST_SHOWN + 1]).ends_with("aa... (1025 bytes)"));
+        for long in [&b"\x01"[..], b"\\", b"\xff", "\u{202e}".as_bytes()] {
+            let long = shown(&long.repeat(MOST_SHOWN));
+            let (start, end) = long.split_once("... (").unwrap();
+            assert!(
+                start.len() <= MOST_SHOWN && start.len() > MOST_SHOWN - 8,
+                "{start}"
+            );
+            assert!(end.ends_with(" bytes)"), "{end}");
+        }
     }
 }

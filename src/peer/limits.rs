@@ -12,9 +12,10 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The bytes of a reply of Redis that lists members or keys: as many as all names together may have.
 pub const REPLY_BYTES: usize = NAMES_BYTES;
-/// The bytes of any other reply, with what its lists take in memory: CLUSTER SLOTS of a cluster whose slots lie one by one
-/// takes some 3 MiB.
-pub const VALUE_BYTES: usize = 16 << 20;
+/// The bytes of any other reply, with what it takes in memory: the longest, a section of INFO, takes 4 KiB.
+pub const VALUE_BYTES: usize = 1 << 20;
+/// The same of CLUSTER SLOTS: if the slots lie one by one, and each master has a replica, it takes some 9 MiB.
+pub const SLOTS_BYTES: usize = 16 << 20;
 /// One key or member: sixteen times what a SIP message holds.
 pub const NAME_BYTES: usize = 1 << 20;
 /// The bytes of one text in such a reply: a section of INFO takes 4 KiB.
@@ -34,11 +35,19 @@ pub const DOMAINS_BYTES: usize = 256 << 20;
 /// How long putting back goes on after the last batch that Redis confirmed; and in all. A restart of Redis takes seconds,
 /// its sentinels wait for half a minute before they name another master.
 pub const PUT_BACK_PATIENCE: Duration = Duration::from_secs(60);
-pub const PUT_BACK_LONGEST: Duration = Duration::from_secs(300);
-/// The longest `--timeout` while putting back: a server that hangs is asked twice before patience ends.
+/// With the wait for the removal that is under way when a signal comes, it takes five minutes, and whoever stops this
+/// process waits no longer.
+pub const PUT_BACK_LONGEST: Duration = Duration::from_secs(270);
+/// The longest that connecting may take in all, and one batch, while members are removed or put back; so the longest
+/// `--timeout` then. A server that hangs is asked twice before patience ends.
 pub const PUT_BACK_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that one batch takes: a connection, and a reply. If it seems to take longer, the process was stopped meanwhile.
-pub const PUT_BACK_STEP: Duration = Duration::from_secs(60);
+/// The longest `--timeout` while everyone left is tried for the first time: a master that hangs takes its whole cluster
+/// down within seconds.
+pub const FIRST_WALK_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest that one batch takes, with its connection. If it seems to take longer, the process was stopped meanwhile.
+pub const PUT_BACK_STEP: Duration = PUT_BACK_TIMEOUT.saturating_mul(2);
+/// What each of several nodes or sentinels has at least of a time-out that they share.
+pub const LEAST_SHARE: Duration = Duration::from_secs(1);
 /// The calls of one SCAN or SSCAN: a Redis holds 2^32 keys, a set as many members, and a call looks at 2,000 or more.
 pub const SCAN_CALLS: u64 = (1 << 32) / 2_000;
 /// The bytes of all keys under the prefix, with some 100 bytes each for what else is kept of a key: a million domains take

@@ -118,7 +118,7 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
     );
     gauge(
         "members_off",
-        "Members whom the last run removed, who may be off the board, and should be on it.",
+        "Members who may be off the board by the last run, and should be on it.",
         &outcome.off.len(),
     );
     gauge(

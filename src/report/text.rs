@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::facts;
 use super::style::{BOLD, BOLD_RED, Detail, GREEN, RED, painted};
 use crate::matching::{Entry, MemberId, Plan};
-use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict};
+use crate::run::{MissingUsers, Outcome, StaleUsers, Verdict, WhyOff};
 use crate::text::{Escaped, counted, first_lines};
 
 /// The users of one kind that are shown of a domain, unless all are asked for.
@@ -41,10 +41,10 @@ impl Most {
         }
     }
 
-    /// What is kept, as cron's mail is, names everyone who was removed.
+    /// What is kept, as cron's mail is, names everyone who was removed, or perhaps was.
     fn in_a_file(outcome: &Outcome) -> Self {
         Self {
-            stale: match outcome.removed.is_empty() {
+            stale: match outcome.removed.is_empty() && outcome.off.is_empty() {
                 true => USERS,
                 false => usize::MAX,
             },
@@ -186,7 +186,10 @@ fn entry(
         writeln!(out, "    and {hidden} more (-v shows all)")?;
     }
     for off in outcome.off_of(entry) {
-        let perhaps = if off.is_certain { "" } else { "perhaps " };
+        let perhaps = match off.why {
+            WhyOff::NotBack => "",
+            WhyOff::PerhapsLost | WhyOff::PerhapsLate => "perhaps ",
+        };
         let user = member(off.member);
         let line = format!("  ! {user} ({perhaps}off the board, and should be on it)");
         paint.line(out, RED, &line)?;

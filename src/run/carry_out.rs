@@ -12,8 +12,8 @@ use super::answer::Answer;
 use super::changes::{Changes, additions, by_key};
 use super::config::{Config, MissingUsers};
 use super::doubt::{LET_IT_SETTLE, Looks};
-use super::look;
-use super::outcome::{Off, Outcome};
+use super::look::{self, ascending};
+use super::outcome::{Off, Outcome, WhyOff};
 use super::progress::Progress;
 use super::signals::Stop;
 use crate::failure::{Exit, Failure};
@@ -65,8 +65,8 @@ impl Carrier<'_, '_> {
             .store
             .write(Verb::Remove, &by_key(self.plan, stale), &may_go_on);
         let gone = removal.with(&[Fate::Done, Fate::Unconfirmed]);
-        let mut unanswered = removal.unanswered.clone();
-        unanswered.sort_unstable();
+        let never_confirmed = removal.with(&[Fate::Unconfirmed]);
+        let unanswered = ascending(removal.unanswered.clone());
         self.outcome.removed = removal.with(&[Fate::Done]);
         let unfinished = self.unfinished(removal, "removed");
         if gone.is_empty() {
@@ -74,7 +74,7 @@ impl Carrier<'_, '_> {
         }
         let looked = self.last_look(&gone, second);
         let put_back = match looked {
-            Ok(returned) => self.restore(&returned, &unanswered),
+            Ok(returned) => self.restore(&returned, &unanswered, &never_confirmed, &unfinished),
             Err(doubt) => Err(self.roll_back(&gone, &unanswered, doubt)),
         };
         match (unfinished, put_back) {
@@ -124,15 +124,30 @@ impl Carrier<'_, '_> {
         }
     }
 
-    /// Puts those back who are registered again.
-    fn restore(&mut self, returned: &[MemberId], unanswered: &[MemberId]) -> Result<(), Failure> {
+    /// Puts those back who are registered again. Others may register before a removal is run that was never confirmed.
+    fn restore(
+        &mut self,
+        returned: &[MemberId],
+        unanswered: &[MemberId],
+        never_confirmed: &[MemberId],
+        unfinished: &Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let (back, why) = self.put_back(returned, unanswered);
         self.outcome.restored = back;
+        let has_not_returned = |member: &&MemberId| returned.binary_search(member).is_err();
+        let others = never_confirmed.iter().filter(has_not_returned);
+        self.outcome.off.extend(others.map(|member| Off {
+            member: *member,
+            why: WhyOff::PerhapsLate,
+        }));
+        self.outcome.off.sort_unstable_by_key(|off| off.member);
         match self.off() {
             None => Ok(()),
             Some(off) => {
-                let why =
-                    why.unwrap_or_else(|| Failure::new("Redis did not confirm their removal"));
+                let why = why.unwrap_or_else(|| Failure {
+                    hint: unfinished.as_ref().err().and_then(|why| why.hint.clone()),
+                    ..Failure::new("Redis did not confirm their removal")
+                });
                 Err(self.then_add(why.context("last look").and(off)))
             }
         }
@@ -177,11 +192,15 @@ impl Carrier<'_, '_> {
     ) -> (Vec<MemberId>, Option<Failure>) {
         let written = self.store.put_back(&by_key(self.plan, members));
         let off = written.fates.iter().filter_map(|(member, fate)| {
-            let is_certain = *fate != Fate::Done;
-            let is_off = is_certain || unanswered.binary_search(member).is_ok();
-            is_off.then_some(Off {
+            let why = match fate {
+                Fate::Done if unanswered.binary_search(member).is_err() => return None,
+                Fate::Done => WhyOff::PerhapsLate,
+                Fate::PerhapsLost => WhyOff::PerhapsLost,
+                Fate::Untouched | Fate::Unconfirmed | Fate::WrongType => WhyOff::NotBack,
+            };
+            Some(Off {
                 member: *member,
-                is_certain,
+                why,
             })
         });
         self.outcome.off = off.collect();
@@ -196,30 +215,40 @@ impl Carrier<'_, '_> {
 
     /// Names who may be off the board and should not be.
     fn off(&self) -> Option<String> {
-        let names = |is_certain: bool, what: &str| {
-            let off = self.outcome.off.iter();
-            let off = off.filter(|off| off.is_certain == is_certain);
-            let name = |off: &Off| {
+        let names = |(why, what): (WhyOff, &str)| {
+            let off = self.outcome.off.iter().filter(|off| off.why == why);
+            let mut off: Vec<_> = off.collect();
+            // Who is registered comes before who may register yet.
+            let has_returned =
+                |off: &&Off| self.outcome.restored.binary_search(&off.member).is_ok();
+            off.sort_by_key(|off| !has_returned(off));
+            let name = |off: &&Off| {
                 format!(
                     "{} in {}",
                     Escaped(self.plan.sets.member(off.member)),
                     Escaped(self.plan.sets.key_name(off.member))
                 )
             };
-            let mut names: Vec<_> = off.clone().take(NAMED).map(name).collect();
-            let more = off.count().saturating_sub(NAMED);
+            let mut names: Vec<_> = off.iter().take(NAMED).map(name).collect();
+            let more = off.len().saturating_sub(NAMED);
             if more > 0 {
                 names.push(format!("and {more} more, whom the report names"));
             }
             (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
         };
-        let certain = names(true, "still off the board");
-        let perhaps = names(
-            false,
-            "perhaps off the board, if their removal, which Redis did not confirm, is run late",
-        );
-        let both: Vec<_> = [certain, perhaps].into_iter().flatten().collect();
-        (!both.is_empty()).then(|| both.join("; "))
+        let kinds = [
+            (WhyOff::NotBack, "still off the board"),
+            (
+                WhyOff::PerhapsLost,
+                "perhaps off the board, if Redis lost what it confirmed",
+            ),
+            (
+                WhyOff::PerhapsLate,
+                "perhaps off the board, if their removal, which Redis did not confirm, is run late",
+            ),
+        ];
+        let named: Vec<_> = kinds.into_iter().filter_map(names).collect();
+        (!named.is_empty()).then(|| named.join("; "))
     }
 
     /// What is wrong is mended first.

@@ -33,7 +33,7 @@ pub use findings::Findings;
 pub use guard::{EmptyDump, Guard};
 pub use max_removal::MaxRemoval;
 pub use notice::Notice;
-pub use outcome::{Off, Outcome, Verdict};
+pub use outcome::{Off, Outcome, Verdict, WhyOff};
 use prepare::prepare;
 pub use progress::Progress;
 use progress::Wait;

@@ -15,8 +15,17 @@ use crate::text::{Escaped, first_lines};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Off {
     pub member: MemberId,
-    /// Not so is one who was put back, and whose removal Redis did not confirm: it may be run late.
-    pub is_certain: bool,
+    pub why: WhyOff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyOff {
+    /// They were removed, and are not back.
+    NotBack,
+    /// Redis confirmed that they are back, and may have lost it.
+    PerhapsLost,
+    /// Redis did not confirm their removal, which may be run late.
+    PerhapsLate,
 }
 
 /// A run, as far as it came.

@@ -265,7 +265,8 @@ pub struct Cli {
     /// Longest wait for a server
     ///
     /// For each HTTP exchange, Redis connect and Redis reply. As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by
-    /// then, however long its answer is. To read all sets may take 20 times as long. While users are put back it is 30s at most.
+    /// then, however long its answer is. To read all sets may take 20 times as long. While users are removed or put back it
+    /// is 30s at most.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 

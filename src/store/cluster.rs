@@ -19,23 +19,13 @@ pub struct Slots {
 
 /// From the first of the nodes that answers.
 pub fn slots(servers: &Servers) -> Result<Slots> {
-    let mut failed: Option<Error> = None;
-    for node in &servers.given {
-        match servers.ask(node, |open| Slots::ask(node, &mut open()?)) {
-            Ok(slots) => return Ok(slots),
-            Err(error) if failed.as_ref().is_none_or(Error::is_of_the_connection) => {
-                failed = Some(error)
-            }
-            Err(_) => {}
-        }
-    }
-    Err(failed.unwrap_or_else(|| Error::Other("no node was asked".into())))
+    servers.ask_given(|servers, node| servers.ask(node, |open| Slots::ask(node, &mut open()?)))
 }
 
 impl Slots {
     pub fn ask(node: &Server, connection: &mut Connection) -> Result<Self> {
-        let reply = connection.query(redis::cmd("CLUSTER").arg("SLOTS"))?;
-        Self::of(node, reply.into_list()?)
+        connection.send([&*redis::cmd("CLUSTER").arg("SLOTS")])?;
+        Self::of(node, connection.slots()?.into_list()?)
     }
 
     /// While one slot has no master, the sets that it holds cannot be known.

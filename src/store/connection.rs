@@ -10,20 +10,22 @@
 //! - drops the words with which a login is refused.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
 use super::error::{Error, Result};
 use super::reply::{Replies, Reply, Visit};
 use super::socket::{Address, Stream, TlsName};
-use crate::peer::limits::{REPLY_BYTES, VALUE_BYTES};
+use crate::peer::limits::{REPLY_BYTES, SLOTS_BYTES, VALUE_BYTES};
 
 /// A connection to one server. When it is dropped with a command unanswered it is reset, so that nothing of it is still
 /// sent.
 pub struct Connection {
     replies: Replies<Stream>,
     timeout: Duration,
+    /// When all ends, however long each reply may take.
+    until: Option<Instant>,
     unanswered: usize,
 }
 
@@ -32,6 +34,7 @@ impl Connection {
         Ok(Self {
             replies: Replies::new(Stream::connect(address, tls, timeout)?),
             timeout,
+            until: None,
             unanswered: 0,
         })
     }
@@ -41,6 +44,16 @@ impl Connection {
         self.timeout = timeout;
     }
 
+    /// When all replies together end.
+    pub fn end_by(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
+    fn deadline(&self) -> Instant {
+        let reply = Instant::now() + self.timeout;
+        self.until.map_or(reply, |until| until.min(reply))
+    }
+
     /// Sends commands together. A server that closes the connection instead may have said why.
     pub fn send<'a>(&mut self, commands: impl IntoIterator<Item = &'a Cmd>) -> Result<()> {
         let mut packed = Vec::new();
@@ -48,8 +61,9 @@ impl Connection {
             command.write_packed_command(&mut packed);
             self.unanswered += 1;
         }
+        let deadline = self.deadline();
         let stream = &mut self.replies.stream;
-        stream.end_in(self.timeout);
+        stream.end_by(deadline);
         let Err(error) = stream.write_all(&packed).and_then(|()| stream.flush()) else {
             return Ok(());
         };
@@ -75,6 +89,11 @@ impl Connection {
         self.replied(VALUE_BYTES, Replies::value)
     }
 
+    /// The reply to CLUSTER SLOTS.
+    pub fn slots(&mut self) -> Result<Reply> {
+        self.replied(SLOTS_BYTES, Replies::value)
+    }
+
     /// A reply that lists members, as SMEMBERS has it.
     pub fn members(&mut self, visit: Visit) -> Result<()> {
         self.replied(REPLY_BYTES, |replies| replies.list_of_texts(visit))
@@ -92,7 +111,8 @@ impl Connection {
         read: impl FnOnce(&mut Replies<Stream>) -> Result<T>,
     ) -> Result<T> {
         self.replies.begin(most_bytes);
-        self.replies.stream.end_in(self.timeout);
+        let deadline = self.deadline();
+        self.replies.stream.end_by(deadline);
         let reply = read(&mut self.replies);
         if matches!(reply, Ok(_) | Err(Error::Refused(..))) {
             self.unanswered = self.unanswered.saturating_sub(1);
@@ -220,7 +240,8 @@ mod tests {
     #[test]
     fn a_claim_is_refused_before_anything_is_kept() {
         let endless = [b"*2000000\r\n".to_vec(), b"*0\r\n".repeat(1 << 20)].concat();
-        let claims: [&[u8]; 4] = [
+        let claims: [&[u8]; 5] = [
+            b"*50000\r\n",
             b"$65537\r\n",
             b"$9223372036854775807\r\n",
             b"*1\r\n$65537\r\n",
@@ -237,7 +258,7 @@ mod tests {
 
     #[test]
     fn of_a_long_error_the_start_is_kept() {
-        let long = [b"-OOM ", &[b'x'; 3 << 20][..], b"\r\n+OK\r\n"].concat();
+        let long = [b"-OOM ", &[b'x'; VALUE_BYTES / 2][..], b"\r\n+OK\r\n"].concat();
         let mut connection = says(&long);
         let Err(Error::Refused(Refusal::OutOfMemory, words)) = connection.reply() else {
             panic!("an error is no reply");

@@ -39,6 +39,13 @@ pub fn identify(
     Ok((session.connection()?, identity))
 }
 
+/// A connection to a server that answers: an address that accepts connections may be silent all the same.
+pub fn answering(open: impl Fn() -> Result<Connection>) -> Result<Connection> {
+    let mut session = Session::new(open);
+    session.query(&[redis::cmd("HELLO")])?;
+    session.connection()
+}
+
 fn is_rejection(error: &Error) -> bool {
     let rejections = [Refusal::TooManyClients, Refusal::ProtectedMode];
     error.refusal().is_some_and(|one| rejections.contains(&one))

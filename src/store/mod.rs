@@ -18,6 +18,8 @@ mod sentinel;
 mod server;
 mod servers;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::time::Instant;
@@ -46,7 +48,7 @@ pub struct Store<'a> {
     servers: &'a Servers,
     prefix: &'a [u8],
     access: Access,
-    pipeline: Option<Pipeline<'a>>,
+    pipeline: Option<Pipeline>,
     /// Keys of another type, and a replica, once each.
     pub warnings: Vec<String>,
 }
@@ -88,9 +90,13 @@ impl<'a> Store<'a> {
         // The connection there is may have been idle for long, which some do not allow.
         self.pipeline = None;
         let (servers, mut warnings) = (self.servers, Vec::new());
-        let facts = self.try_once(Reach::EveryMaster, &mut |pipeline: &mut Pipeline| {
-            Ok(facts::gather(pipeline, servers, rules, &mut warnings))
-        });
+        let facts = self.try_once(
+            servers,
+            Reach::EveryMaster,
+            &mut |pipeline: &mut Pipeline| {
+                Ok(facts::gather(pipeline, servers, rules, &mut warnings))
+            },
+        );
         self.warnings.append(&mut warnings);
         facts.map_err(|error| explain(error, servers).to_string())
     }
@@ -141,7 +147,12 @@ impl<'a> Store<'a> {
         if write.open().is_empty() {
             return write.ended(None);
         }
-        let written = self.retrying(|pipeline| write.send(pipeline, may_go_on));
+        let servers = match verb {
+            Verb::Remove => self.servers.hurried(self.servers.deadlines().timeout),
+            Verb::Add => self.servers.clone(),
+        };
+        let send = |pipeline: &mut Pipeline| write.send(pipeline, may_go_on);
+        let written = self.retrying_while(&servers, may_go_on, send);
         self.warn_of_wrong_types(&write);
         write.ended(written.err())
     }
@@ -158,37 +169,48 @@ impl<'a> Store<'a> {
     /// Does a job that may be begun again, over a new connection where the old one broke.
     fn retrying<T>(
         &mut self,
-        mut job: impl FnMut(&mut Pipeline<'a>) -> error::Result<T>,
+        job: impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, Failure> {
-        let servers = self.servers;
+        self.retrying_while(self.servers, &|| true, job)
+    }
+
+    fn retrying_while<T>(
+        &mut self,
+        servers: &Servers,
+        may_go_on: &dyn Fn() -> bool,
+        mut job: impl FnMut(&mut Pipeline) -> error::Result<T>,
+    ) -> Result<T, Failure> {
+        let patience = self.servers;
         let attempt = || {
-            let done = self.try_once(Reach::EveryMaster, &mut job);
+            let done = self.try_once(servers, Reach::EveryMaster, &mut job);
             if done.is_err() {
                 self.pipeline = None;
             }
             done
         };
         let done = peer::retrying(attempt, |error, attempts| {
-            servers.worth_another_try(error, attempts)
+            may_go_on() && patience.worth_another_try(error, attempts)
         });
         done.map_err(|error| explain(error, servers))
     }
 
     fn try_once<T>(
         &mut self,
+        servers: &Servers,
         reach: Reach,
-        job: &mut impl FnMut(&mut Pipeline<'a>) -> error::Result<T>,
+        job: &mut impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, PeerError> {
-        let pipeline = self.pipeline(reach)?;
+        let pipeline = self.pipeline(servers, reach)?;
         job(pipeline).map_err(|error| pipeline.peer().error(error))
     }
 
     /// The one there is, or a new one.
-    fn pipeline(&mut self, reach: Reach) -> Result<&mut Pipeline<'a>, PeerError> {
-        let pipeline = match &mut self.pipeline {
-            Some(pipeline) => pipeline,
-            none => none.insert(connect(self.servers, self.prefix, self.access, reach)?),
+    fn pipeline(&mut self, servers: &Servers, reach: Reach) -> Result<&mut Pipeline, PeerError> {
+        let pipeline = match self.pipeline.take() {
+            Some(pipeline) => pipeline.timed_by(servers.clone()),
+            None => connect(servers.clone(), self.prefix, self.access, reach)?,
         };
+        let pipeline = self.pipeline.insert(pipeline);
         if pipeline.is_replica {
             let warning = warning_of_replica(pipeline.peer(), self.servers);
             if !self.warnings.contains(&warning) {
@@ -200,12 +222,13 @@ impl<'a> Store<'a> {
 }
 
 /// The way to the sets: one server, a cluster, or a master that sentinels name.
-fn connect<'a>(
-    servers: &'a Servers,
+fn connect(
+    mut servers: Servers,
     prefix: &[u8],
     access: Access,
     reach: Reach,
-) -> Result<Pipeline<'a>, PeerError> {
+) -> Result<Pipeline, PeerError> {
+    servers.begin();
     match &servers.topology {
         Topology::One => {
             let server = servers.given[0].clone();
@@ -213,7 +236,7 @@ fn connect<'a>(
         }
         Topology::Cluster => Pipeline::to_cluster(servers, reach),
         Topology::Sentinel(name) => {
-            let master = sentinel::master(servers, name);
+            let master = sentinel::master(&servers, name);
             let master = master.map_err(|error| Peer::Configured.error(error))?;
             let peer = Peer::Discovered(Some(master.shown()));
             to_one(servers, master, peer, prefix, access)
@@ -222,13 +245,13 @@ fn connect<'a>(
 }
 
 /// A server that holds all sets, unless it is a replica and the run may write.
-fn to_one<'a>(
-    servers: &'a Servers,
+fn to_one(
+    servers: Servers,
     server: Server,
     peer: Peer,
     prefix: &[u8],
     access: Access,
-) -> Result<Pipeline<'a>, PeerError> {
+) -> Result<Pipeline, PeerError> {
     let asked = |server: &Server| servers.ask(server, |open| identify(open, prefix));
     let (connection, identity) = asked(&server)
         .or_else(|error| match error.refusal() {

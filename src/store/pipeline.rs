@@ -9,6 +9,7 @@ use redis::{Arg, Cmd};
 use super::cluster::{self, Slots};
 use super::connection::Connection;
 use super::error::{Error, Peer, PeerError, Refusal, Result};
+use super::identity::answering;
 use super::server::{Place, Server};
 use super::servers::Servers;
 use crate::peer::limits::{REDIRECTIONS, SCAN_CALLS};
@@ -20,8 +21,8 @@ const IN_FLIGHT: usize = 3;
 pub const COMMAND: usize = 5;
 
 /// Connections to one server, or to the masters of a cluster.
-pub struct Pipeline<'a> {
-    servers: &'a Servers,
+pub struct Pipeline {
+    servers: Servers,
     /// Whether what is read may be older than what the master holds.
     pub is_replica: bool,
     /// When reading ends, however much is left, and how long it has then taken.
@@ -52,26 +53,24 @@ struct Link {
     awaited: usize,
 }
 
+/// Commands on their way, with the link that each goes over.
+pub struct Batch(Vec<Awaited>);
+
 struct Awaited {
     link: usize,
     command: Cmd,
     ends_batch: bool,
 }
 
-impl<'a> Pipeline<'a> {
-    pub fn to_one(
-        servers: &'a Servers,
-        server: Server,
-        peer: Peer,
-        connection: Connection,
-    ) -> Self {
+impl Pipeline {
+    pub fn to_one(servers: Servers, server: Server, peer: Peer, connection: Connection) -> Self {
         let mut pipeline = Self::new(servers);
         pipeline.add(server, peer, connection);
         pipeline
     }
 
-    pub fn to_cluster(servers: &'a Servers, reach: Reach) -> std::result::Result<Self, PeerError> {
-        let slots = cluster::slots(servers).map_err(|error| match error.is_failing_over() {
+    pub fn to_cluster(servers: Servers, reach: Reach) -> std::result::Result<Self, PeerError> {
+        let slots = cluster::slots(&servers).map_err(|error| match error.is_failing_over() {
             // They answer: it is the cluster as a whole that is waited for.
             true => Peer::Discovered(None).error(error),
             false => Peer::Configured.error(error),
@@ -88,7 +87,7 @@ impl<'a> Pipeline<'a> {
         Ok(pipeline)
     }
 
-    fn new(servers: &'a Servers) -> Self {
+    fn new(servers: Servers) -> Self {
         Self {
             servers,
             is_replica: false,
@@ -103,6 +102,7 @@ impl<'a> Pipeline<'a> {
 
     fn add(&mut self, server: Server, peer: Peer, mut connection: Connection) -> usize {
         connection.set_timeout(self.servers.deadlines().timeout);
+        connection.end_by(self.servers.until);
         self.links.push(Link {
             server,
             peer,
@@ -113,11 +113,12 @@ impl<'a> Pipeline<'a> {
     }
 
     /// The same connections, with the time-outs of these servers.
-    pub fn timed_by(mut self, servers: &'a Servers) -> Self {
-        self.servers = servers;
+    pub fn timed_by(mut self, servers: Servers) -> Self {
         for link in &mut self.links {
             link.connection.set_timeout(servers.deadlines().timeout);
+            link.connection.end_by(servers.until);
         }
+        self.servers = servers;
         self
     }
 
@@ -141,6 +142,16 @@ impl<'a> Pipeline<'a> {
     }
 
     pub fn send(&mut self, commands: Vec<Cmd>) -> Result<()> {
+        let batch = self.batch(commands)?;
+        self.send_batch(batch)
+    }
+
+    /// Connects to those who have the keys of the commands. Nothing is sent yet.
+    pub fn batch(&mut self, commands: Vec<Cmd>) -> Result<Batch> {
+        self.servers.begin();
+        for link in &mut self.links {
+            link.connection.end_by(self.servers.until);
+        }
         let mut batch = Vec::with_capacity(commands.len());
         for command in commands {
             batch.push(Awaited {
@@ -149,10 +160,10 @@ impl<'a> Pipeline<'a> {
                 ends_batch: false,
             });
         }
-        self.send_batch(batch)
+        Ok(Batch(batch))
     }
 
-    fn send_batch(&mut self, mut batch: Vec<Awaited>) -> Result<()> {
+    pub fn send_batch(&mut self, Batch(mut batch): Batch) -> Result<()> {
         if let Some(last) = batch.last_mut() {
             last.ends_batch = true;
         }
@@ -272,7 +283,7 @@ impl<'a> Pipeline<'a> {
 
     fn connect(&mut self, server: Server) -> Result<usize> {
         let peer = Peer::Discovered(Some(server.shown()));
-        match self.servers.ask(&server, |open| open()) {
+        match self.servers.ask(&server, |open| answering(open)) {
             Ok(connection) => Ok(self.add(server, peer, connection)),
             Err(error) => {
                 self.unreached = Some(peer);
@@ -299,11 +310,11 @@ impl<'a> Pipeline<'a> {
         for link in masters.clone().chain(masters.rev().skip(1)) {
             let (mut cursor, mut calls) = (0, 0);
             loop {
-                self.send_batch(vec![Awaited {
+                self.send_batch(Batch(vec![Awaited {
                     link,
                     command: scan(cursor),
                     ends_batch: true,
-                }])?;
+                }]))?;
                 cursor = advanced(cursor, self.receive(&mut read)?, &mut calls)?;
                 if cursor == 0 {
                     break;

@@ -12,6 +12,8 @@ use crate::peer::limits::{NAME_BYTES, NAMES, NESTING, TEXT_BYTES, WORDS_BYTES};
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
+/// What a text takes in memory beyond its bytes, about.
+const TEXT_OVERHEAD: usize = 16;
 
 /// What Redis answers. An error that it sends is an [`Error::Refused`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,28 +70,36 @@ impl<S: Read> Replies<S> {
     }
 
     fn value_at(&mut self, depth: usize) -> Result<Reply> {
-        // What a list takes in memory for each of its elements.
-        self.take(size_of::<Reply>())?;
         let (kind, line) = self.line()?;
         match kind {
-            b'+' => Ok(Reply::Text(self.buffer[line].to_vec())),
+            b'+' => self.kept(line),
             b'-' if depth == 0 => Err(Error::refused(&self.buffer[line])),
             b':' => Ok(Reply::Number(self.number(line)?)),
             b'$' | b'*' => match (self.number(line)?, kind) {
                 (-1, _) => Ok(Reply::Nil),
                 (length @ 0.., b'$') if length as usize <= TEXT_BYTES => {
                     let text = self.bytes(length as usize)?;
-                    Ok(Reply::Text(self.buffer[text].to_vec()))
+                    self.kept(text)
                 }
                 (0.., b'$') => Err(Error::ReplyTooLarge),
                 (count @ 0.., _) if depth < NESTING => {
-                    let values = (0..count).map(|_| self.value_at(depth + 1));
-                    Ok(Reply::List(values.collect::<Result<_>>()?))
+                    let count = count as usize;
+                    self.take(count.saturating_mul(size_of::<Reply>()))?;
+                    let mut values = Vec::with_capacity(count);
+                    for _ in 0..count {
+                        values.push(self.value_at(depth + 1)?);
+                    }
+                    Ok(Reply::List(values))
                 }
                 _ => Err(Error::Foreign),
             },
             _ => Err(Error::Foreign),
         }
+    }
+
+    fn kept(&mut self, text: Range<usize>) -> Result<Reply> {
+        self.take(TEXT_OVERHEAD)?;
+        Ok(Reply::Text(self.buffer[text].to_vec()))
     }
 
     /// A reply that lists members, as SMEMBERS has it.

@@ -7,19 +7,10 @@ use super::servers::Servers;
 
 /// The master, from the first sentinel that knows it. It is reached as the sentinel is: TLS, user, password, database.
 pub fn master(servers: &Servers, name: &str) -> Result<Server> {
-    let mut failed: Option<Error> = None;
-    for sentinel in &servers.given {
-        let error = match ask(servers, sentinel, name) {
-            Ok(Some((host, port))) => return Ok(sentinel.at(host, port)),
-            Ok(None) => Error::UnknownMaster,
-            Err(error) => error,
-        };
-        // What one that answers says is the better explanation.
-        if failed.as_ref().is_none_or(Error::is_of_the_connection) {
-            failed = Some(error);
-        }
-    }
-    Err(failed.unwrap_or(Error::UnknownMaster))
+    servers.ask_given(|servers, sentinel| {
+        let (host, port) = ask(servers, sentinel, name)?.ok_or(Error::UnknownMaster)?;
+        Ok(sentinel.at(host, port))
+    })
 }
 
 /// Most sentinels have no password of their own, and refuse one.

@@ -7,6 +7,7 @@ use super::error::{Error, Peer, PeerError, Result};
 use super::server::{self, Server};
 use super::socket::Address;
 use crate::failure::Failure;
+use crate::peer::limits::{LEAST_SHARE, PUT_BACK_TIMEOUT};
 use crate::peer::tls::Tls;
 use crate::peer::{Attempts, Deadlines, Password};
 use crate::text::{Escaped, without_secrets};
@@ -38,6 +39,10 @@ pub struct Servers {
     shown: String,
     tls: Tls,
     deadlines: Deadlines,
+    /// How long connecting may take in all, and one batch of commands.
+    longest: Option<Duration>,
+    /// When the present one of these ends.
+    pub(super) until: Option<Instant>,
 }
 
 /// Opens a connection and logs in.
@@ -72,6 +77,8 @@ impl Servers {
             shown: shown.join(", "),
             tls,
             deadlines,
+            longest: None,
+            until: None,
         })
     }
 
@@ -113,6 +120,19 @@ impl Servers {
         servers
     }
 
+    /// The same, while members are removed or put back: connecting ends in time, too, and so does each batch.
+    pub fn hurried(&self, timeout: Duration) -> Self {
+        Self {
+            longest: Some(PUT_BACK_TIMEOUT),
+            ..self.within(timeout.min(PUT_BACK_TIMEOUT))
+        }
+    }
+
+    /// Connecting begins now, or a batch.
+    pub fn begin(&mut self) {
+        self.until = self.longest.map(|longest| Instant::now() + longest);
+    }
+
     /// A broken connection is tried again `--retries` times. A cluster or a sentinel needs seconds to put another
     /// master in the place of a dead one: that is waited for, as long as `--timeout`.
     pub fn worth_another_try(
@@ -131,6 +151,24 @@ impl Servers {
         }
     }
 
+    /// Asks those that `--redis` names until one answers; each has its share of the time.
+    pub(super) fn ask_given<T>(&self, ask: impl Fn(&Self, &Server) -> Result<T>) -> Result<T> {
+        let until = Instant::now() + self.deadlines.timeout;
+        let mut failed: Option<Error> = None;
+        for (server, others) in self.given.iter().zip((0..self.given.len() as u32).rev()) {
+            let share = share(until, others).max(LEAST_SHARE);
+            match ask(&self.within(share), server) {
+                Ok(answer) => return Ok(answer),
+                // What one that answers says is the better explanation.
+                Err(error) if failed.as_ref().is_none_or(Error::is_of_the_connection) => {
+                    failed = Some(error)
+                }
+                Err(_) => {}
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::Other("no server was asked".into())))
+    }
+
     /// Asks a server at each of its addresses until one answers; each has its share of the time. `ask` is given what
     /// opens a connection.
     pub(super) fn ask<T>(&self, server: &Server, ask: impl Fn(Open) -> Result<T>) -> Result<T> {
@@ -144,10 +182,10 @@ impl Servers {
         ask: impl Fn(Open) -> Result<T>,
     ) -> Result<T> {
         let until = Instant::now() + self.deadlines.timeout;
+        let until = self.until.map_or(until, |earlier| until.min(earlier));
         let mut failed = None;
         for (address, others) in addresses.iter().zip((0..addresses.len() as u32).rev()) {
-            let left = until.saturating_duration_since(Instant::now()) / (others + 1);
-            let share = left.max(Duration::from_millis(1));
+            let share = share(until, others).max(Duration::from_millis(1));
             match ask(&|| self.open(server, address, share)) {
                 Err(error @ (Error::TimedOut | Error::NotListening(_) | Error::Unreachable(_))) => {
                     failed = Some(error)
@@ -166,34 +204,96 @@ impl Servers {
             _ => None,
         };
         let mut connection = Connection::open(address, tls, timeout)?;
+        connection.end_by(self.until);
         server.login.log_in(&mut connection)?;
         Ok(connection)
     }
+}
+
+/// What is left for one and as many others.
+fn share(until: Instant, others: u32) -> Duration {
+    until.saturating_duration_since(Instant::now()) / (others + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::peer::tls::Options;
+    use crate::store::{cluster, sentinel};
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
     impl Servers {
         /// One server, which is not tried again.
         pub fn at(url: &str, timeout: Duration) -> Self {
+            Self::of(&[url.to_owned()], Topology::One, timeout, 0)
+        }
+
+        pub fn of(urls: &[String], topology: Topology, timeout: Duration, retries: u32) -> Self {
             let options = Options {
                 server: "redis",
                 ca: None,
                 cert: None,
                 key: None,
             };
-            let deadlines = Deadlines {
-                timeout,
-                retries: 0,
-            };
+            let deadlines = Deadlines { timeout, retries };
             let (tls, _) = options.read("rediss://", false).unwrap();
-            Self::new(&[url.to_owned()], Topology::One, None, tls, deadlines).unwrap()
+            Self::new(urls, topology, None, tls, deadlines).unwrap()
         }
+
+        pub fn ending_in(&self, longest: Duration) -> Self {
+            Self {
+                longest: Some(longest),
+                ..self.clone()
+            }
+        }
+    }
+
+    /// Servers that accept connections and say nothing.
+    fn silent<const COUNT: usize>() -> ([TcpListener; COUNT], Vec<String>) {
+        let listeners = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let url = |listener: &TcpListener| format!("redis://{}", listener.local_addr().unwrap());
+        let urls = listeners.iter().map(url).collect();
+        (listeners, urls)
+    }
+
+    #[test]
+    fn those_that_hang_share_the_time_with_a_second_at_least_each() {
+        let (_listeners, urls) = silent::<4>();
+        for topology in [Topology::Cluster, Topology::Sentinel("m".into())] {
+            for (timeout, least, most) in [(6, 6, 9), (2, 4, 7)] {
+                let timeout = Duration::from_secs(timeout);
+                let servers = Servers::of(&urls, topology.clone(), timeout, 0);
+                let started = Instant::now();
+                let failed = match &servers.topology {
+                    Topology::Sentinel(name) => sentinel::master(&servers, name).err(),
+                    _ => cluster::slots(&servers).err(),
+                };
+                assert!(matches!(failed, Some(Error::TimedOut)), "{failed:?}");
+                let took = started.elapsed().as_secs();
+                assert!((least..most).contains(&took), "{topology:?}: {took} s");
+            }
+        }
+    }
+
+    #[test]
+    fn all_ends_in_time_however_many_questions_there_are() {
+        let longest = Duration::from_millis(500);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://:secret@{}/3", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            while client.read(&mut [0; 1_024]).is_ok_and(|length| length > 0) {
+                std::thread::sleep(Duration::from_millis(300));
+                let _ = client.write_all(b"+OK\r\n");
+            }
+        });
+        let mut servers = Servers::at(&url, Duration::from_secs(9)).ending_in(longest);
+        servers.begin();
+        let started = Instant::now();
+        let failed = servers.ask(&servers.given[0], |open| open()).err();
+        assert!(matches!(failed, Some(Error::TimedOut)), "{failed:?}");
+        assert!(started.elapsed() < 2 * longest, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -43,8 +43,8 @@ impl Stream {
     }
 
     /// When reads and writes end from now on.
-    pub fn end_in(&mut self, time: Duration) {
-        self.socket().until = Instant::now() + time;
+    pub fn end_by(&mut self, until: Instant) {
+        self.socket().until = until;
     }
 
     /// Lets the socket be reset when it is dropped, so that nothing of it is still sent.

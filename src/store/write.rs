@@ -11,6 +11,10 @@ use crate::failure::Failure;
 const MOST_MEMBERS: usize = 1_000;
 /// What Redis is given to remove or to add in a row, in members.
 const WRITE_BATCH: usize = 2_000;
+/// How often what was confirmed is sent again: a server may hang before it dies.
+const MOST_REPEATS: usize = 3;
+/// How many commands even the slowest server is given in a row.
+const LEAST_BATCH: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -33,6 +37,8 @@ pub enum Fate {
     Unconfirmed,
     /// Redis confirmed it.
     Done,
+    /// Redis confirmed it, broke the connection, and did not confirm it again: it may have lost it.
+    PerhapsLost,
     /// Its key holds no set any more.
     WrongType,
 }
@@ -58,6 +64,8 @@ pub struct Write<'a, Id> {
     commands: Vec<Command<'a, Id>>,
     /// How many replies confirmed a command.
     confirmations: usize,
+    /// How many commands a batch has at most.
+    most_commands: usize,
 }
 
 struct Command<'a, Id> {
@@ -67,8 +75,8 @@ struct Command<'a, Id> {
     is_unanswered: bool,
     /// How often it was sent.
     tries: usize,
-    /// Confirmed once, and sent again.
-    is_repeated: bool,
+    /// How often it was confirmed, and sent again.
+    repeats: usize,
     /// Refused in a way that no further try changes.
     is_refused: bool,
 }
@@ -82,7 +90,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 fate: Fate::Untouched,
                 is_unanswered: false,
                 tries: 0,
-                is_repeated: false,
+                repeats: 0,
                 is_refused: false,
             })
         };
@@ -90,6 +98,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
             verb,
             commands: changes.iter().flat_map(command).collect(),
             confirmations: 0,
+            most_commands: usize::MAX,
         }
     }
 
@@ -124,9 +133,10 @@ impl<'a, Id: Copy> Write<'a, Id> {
     /// may break each connection.
     pub fn repeat(&mut self, is_lost: impl Fn(&[u8]) -> bool) {
         for command in &mut self.commands {
-            if command.fate == Fate::Done && !command.is_repeated && is_lost(command.key) {
+            if command.fate == Fate::Done && command.repeats < MOST_REPEATS && is_lost(command.key)
+            {
                 command.fate = Fate::Unconfirmed;
-                command.is_repeated = true;
+                command.repeats += 1;
             }
         }
     }
@@ -149,7 +159,8 @@ impl<'a, Id: Copy> Write<'a, Id> {
         for number in open {
             let command = &self.commands[*number];
             let master = master_of(command.key);
-            if work < WRITE_BATCH && *of.get_or_insert(master) == master {
+            let has_room = work < WRITE_BATCH && batch.len() < self.most_commands;
+            if has_room && *of.get_or_insert(master) == master {
                 batch.push(*number);
                 work += command.members.len() + COMMAND;
             }
@@ -160,18 +171,22 @@ impl<'a, Id: Copy> Write<'a, Id> {
     /// Sends a batch and reads all of its replies. The error is the first of them.
     pub fn exchange(&mut self, batch: &[usize], pipeline: &mut Pipeline) -> Result<()> {
         let mut packed = Vec::with_capacity(batch.len());
-        let mut sent = Vec::with_capacity(batch.len());
         for number in batch {
             let command = &mut self.commands[*number];
             packed.push(command.packed(self.verb));
+            command.tries += 1;
+        }
+        let routed = pipeline.batch(packed)?;
+        let mut sent = Vec::with_capacity(batch.len());
+        for number in batch {
+            let command = &mut self.commands[*number];
             sent.push((*number, command.fate));
             command.is_unanswered |= command.fate == Fate::Unconfirmed;
             command.fate = Fate::Unconfirmed;
-            command.tries += 1;
         }
-        pipeline.send(packed)?;
+        pipeline.send_batch(routed)?;
         let mut refused = Ok(());
-        for (number, before) in sent {
+        for (answered, (number, before)) in sent.into_iter().enumerate() {
             let command = &mut self.commands[number];
             match pipeline.receive(Connection::reply) {
                 Ok(reply) => match reply.into_number::<usize>() {
@@ -192,7 +207,13 @@ impl<'a, Id: Copy> Write<'a, Id> {
                     command.is_refused = error.is_for_good();
                     refused = refused.and(Err(error));
                 }
-                Err(error) => return refused.and(Err(error)),
+                Err(error) => {
+                    // It is slow rather than away: a batch that it ends in time is confirmed whole.
+                    if matches!(error, Error::TimedOut) && answered > 0 {
+                        self.most_commands = LEAST_BATCH.max(answered / 2);
+                    }
+                    return refused.and(Err(error));
+                }
             }
         }
         refused
@@ -209,7 +230,11 @@ impl<'a, Id: Copy> Write<'a, Id> {
     pub fn ended(&self, failure: Option<Failure>) -> Written<Id> {
         let fates = self.commands.iter().flat_map(|command| {
             let members = command.members.iter();
-            members.map(|(id, _)| (*id, command.fate))
+            let fate = match command.fate {
+                Fate::Unconfirmed if command.repeats > 0 => Fate::PerhapsLost,
+                fate => fate,
+            };
+            members.map(move |(id, _)| (*id, fate))
         });
         let is_unanswered =
             |command: &&Command<Id>| command.is_unanswered || command.fate == Fate::Unconfirmed;

@@ -29,7 +29,7 @@ struct Row {
     further: &'static [&'static str],
 }
 
-fn rows() -> [Row; 5] {
+fn rows() -> [Row; 6] {
     fn then(act: impl Fn() + Send + Sync + 'static) -> Fault {
         Fault::Meanwhile(Arc::new(act))
     }
@@ -85,6 +85,23 @@ fn rows() -> [Row; 5] {
             further: &["--format=json"],
         },
         Row {
+            name: "runs out of memory and closes all connections",
+            command: "SADD",
+            nth: CHECKS + 3,
+            fault: |redis| {
+                then(move || {
+                    let redis = redis.lock().unwrap();
+                    redis.command(&["CONFIG", "SET", "maxmemory", "1kb"]);
+                    redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+                })
+            },
+            onwards: false,
+            is_seen: false,
+            off: 60,
+            said: "perhaps off the board, if Redis lost what it confirmed: ",
+            further: &[],
+        },
+        Row {
             name: "loads",
             command: "SADD",
             nth: CHECKS,
@@ -105,6 +122,7 @@ fn redis_stays_away() {
             threads.spawn(|| stays_away(row));
         }
         threads.spawn(signalled);
+        threads.spawn(signalled_while_it_hangs);
     });
 }
 
@@ -154,6 +172,23 @@ fn signalled() {
     let said = ["stopped by SIGINT", "and 40 more, whom the report names"];
     says(&run, "signals", &said);
     so_many_are_off(&run, &redis, &everyone(), 60, "signals");
+}
+
+/// A removal is waited for no longer than whoever stops this process waits, whatever --timeout says.
+fn signalled_while_it_hangs() {
+    let (redis, begun) = (Redis::start(), Instant::now());
+    let signals = ["TERM", "TERM"];
+    let run =
+        signals::while_redis_hangs(&redis, ("SREM", 0), Fault::Before, signals, "--timeout=4m");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    let said = [
+        "no answer within 30s",
+        "stopped by SIGTERM",
+        "is run late: ",
+    ];
+    let run = run.expect(1);
+    says(&run, "hangs at SREM", &said);
+    so_many_are_off(&run, &redis, &everyone(), 60, "hangs at SREM");
 }
 
 #[track_caller]

@@ -51,7 +51,7 @@ fn a_removal_that_may_have_been_done_is_looked_at_again() {
     let run = kamonline(&args(&kamailio.url(), &proxy.url())).expect(1);
     let perhaps = "0 of 2 were removed, perhaps 2 more";
     says(&run, "", &["it is a replica", perhaps, LATE, ADD_MISSING]);
-    assert_eq!(off(&run), ["zoe"]);
+    assert_eq!(off(&run), ["gone", "zoe"]);
     assert_eq!(redis.members(KEY), ["100", "zoe"]);
 }
 
@@ -159,6 +159,25 @@ fn a_removal_that_a_proxy_delivers_last_is_told() {
         assert_eq!(lost.count(), 1, "{row}");
         says(&run.expect(1), &row, &[LATE, ADD_MISSING]);
     });
+}
+
+/// Nobody has returned by the last look, and whoever registers after it may be taken off. A report in a file names them all.
+#[test]
+fn whose_removal_nobody_answered_is_named_returned_or_not() {
+    const STALE: usize = 40;
+    let redis = redis();
+    redis.command(&["FLUSHALL"]);
+    redis.add_many(KEY, (0..STALE).map(|user| format!("bea{user:02}")));
+    redis.add(KEY, "100");
+    let kamailio = HttpStub::serve(vec![Reply::Whole(HttpStub::dump(&["100@abc.voip.ca"]))]);
+    let hangs = rule("SREM", 0, Fault::Before(End::Hang));
+    let proxy = RedisProxy::new(&redis, vec![hangs]);
+    let run = kamonline(&sixty::all_args(&kamailio.url(), &proxy.url())).expect(1);
+    let said = ["perhaps 40 more", LATE, "redis-cli ping", ADD_MISSING];
+    says(&run, "", &said);
+    assert_eq!(off(&run).len(), STALE, "{}", run.stdout);
+    let shown = run.stdout.lines().filter(|line| line.starts_with("  - "));
+    assert_eq!(shown.count(), STALE, "{}", run.stdout);
 }
 
 /// A proxy that waited too long says so, and Redis has run the removal.

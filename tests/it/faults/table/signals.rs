@@ -66,7 +66,7 @@ pub fn at_command(
 }
 
 /// Both come while Redis hangs at the n-th command, before or after it has run it.
-fn while_redis_hangs(
+pub fn while_redis_hangs(
     redis: &Redis,
     (command, nth): (&'static str, usize),
     fault: fn(End) -> Fault,

@@ -1,0 +1,231 @@
+//! What a real Redis cannot be made to do: servers that say what a test wants.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Refusal};
+use super::pipeline::{Pipeline, Reach};
+use super::servers::{Access, Servers, Topology};
+use super::write::{Change, Fate, Verb, Write};
+use super::{Store, connect, explain};
+use crate::peer::limits::PUT_BACK_STEP;
+
+/// To what it is asked about itself.
+const NO: &[u8] = b"-ERR no\r\n";
+const DONE: &[u8] = b":1\r\n";
+const TIMEOUT: Duration = Duration::from_secs(9);
+
+/// What is said to a command, by its name; None closes the connection.
+fn server(says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let mut says = says.clone();
+            thread::spawn(move || {
+                let mut lines = BufReader::new(&client).lines().map_while(Result::ok);
+                while let Some(parts) = lines.next() {
+                    let parts: usize = parts[1..].parse().unwrap();
+                    let words: Vec<_> = lines.by_ref().take(2 * parts).collect();
+                    match words.get(1).and_then(|name| says(name)) {
+                        Some(said) if (&client).write_all(&said).is_ok() => {}
+                        _ => return,
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("redis://{address}")
+}
+
+/// A cluster with one master.
+fn cluster_of(master: SocketAddr) -> Servers {
+    let slots = format!(
+        "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{}\r\n",
+        master.port()
+    );
+    let node = server(move |_| Some(slots.clone().into_bytes()));
+    Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1)
+}
+
+/// An address where nothing listens.
+fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("ONLINE:{number}"))
+        .collect()
+}
+
+/// A member in each of these sets.
+fn changes(names: &[String]) -> Vec<Change<'_, usize>> {
+    let numbered = names.iter().enumerate();
+    numbered
+        .map(|(number, name)| Change {
+            key: name.as_bytes(),
+            members: vec![(number, name.as_bytes())],
+        })
+        .collect()
+}
+
+fn pipeline(servers: &Servers) -> Pipeline {
+    let connected = connect(servers.clone(), b"ONLINE:", Access::Change, Reach::Any);
+    connected.ok().unwrap()
+}
+
+#[test]
+fn a_master_that_accepts_connections_and_is_silent_is_noticed_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let timeout = Duration::from_millis(300);
+    let servers = cluster_of(silent.local_addr().unwrap()).within(timeout);
+    let failed = Pipeline::to_cluster(servers, Reach::EveryMaster).err();
+    assert!(matches!(failed.unwrap().error, Error::TimedOut));
+    // As a proxy does that does not know the command.
+    let closes = server(|name| (name != "HELLO").then(|| DONE.to_vec()));
+    let master = Pipeline::to_cluster(cluster_of(closes), Reach::EveryMaster);
+    let mut master = master.ok().unwrap();
+    let sets = names(3);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Add, &sets);
+    write.send(&mut master, &|| true).unwrap();
+    assert_eq!(write.ended(None).with(&[Fate::Done]).len(), 3);
+}
+
+#[test]
+fn what_never_found_its_server_is_untouched() {
+    let sets = names(3);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Remove, &sets);
+    let sent = write.send(&mut pipeline(&cluster_of(nobody())), &|| true);
+    assert!(matches!(sent, Err(Error::NotListening(_))), "{sent:?}");
+    let written = write.ended(None);
+    assert_eq!(written.with(&[Fate::Untouched]).len(), 3);
+    assert!(written.unanswered.is_empty());
+}
+
+#[test]
+fn no_removal_is_tried_again_once_a_signal_came() {
+    let dead = nobody().port().to_string();
+    let length = dead.len();
+    let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${length}\r\n{dead}\r\n");
+    let sentinel = server(move |_| Some(master.clone().into_bytes()));
+    let topology = Topology::Sentinel("m".into());
+    let servers = Servers::of(&[url(sentinel)], topology, TIMEOUT, 1);
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    let (sets, begun) = (names(1), Instant::now());
+    let is_silent = || begun.elapsed() < Duration::from_secs(1);
+    let written = store.write(Verb::Remove, &changes(&sets), &is_silent);
+    assert!(written.failure.is_some());
+    let took = begun.elapsed();
+    assert!((1..5).contains(&took.as_secs()), "{took:?}");
+}
+
+#[test]
+fn a_batch_ends_in_time_and_a_slow_server_gets_smaller_ones() {
+    let slow = server(|name| match name {
+        "SADD" => {
+            thread::sleep(Duration::from_millis(100));
+            Some(DONE.to_vec())
+        }
+        _ => Some(NO.to_vec()),
+    });
+    let longest = Duration::from_millis(2_550);
+    let servers = Servers::at(&url(slow), TIMEOUT).ending_in(longest);
+    let sets = names(50);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Add, &sets);
+    let begun = Instant::now();
+    let sent = write.send(&mut pipeline(&servers), &|| true);
+    assert!(matches!(sent, Err(Error::TimedOut)), "{sent:?}");
+    assert!(begun.elapsed() < 2 * longest, "{:?}", begun.elapsed());
+    let done = write.confirmations();
+    assert!((15..=25).contains(&done), "{done}");
+    write.send(&mut pipeline(&servers), &|| true).unwrap();
+    assert!(write.open().is_empty());
+}
+
+/// Confirmed, then sent again, since the connection broke.
+#[test]
+fn what_is_refused_once_it_was_confirmed_is_perhaps_lost() {
+    let sets = names(2);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Add, &sets);
+    let server = |answers: [&'static [u8]; 2]| {
+        let mut answers = answers.into_iter();
+        let address = server(move |name| match name {
+            "SADD" => answers.next().map(<[u8]>::to_vec),
+            _ => Some(NO.to_vec()),
+        });
+        pipeline(&Servers::at(&url(address), TIMEOUT))
+    };
+    let refused: &[u8] = b"-OOM command not allowed\r\n";
+    let sent = write.send(&mut server([DONE, refused]), &|| true);
+    assert_eq!(sent.unwrap_err().refusal(), Some(Refusal::OutOfMemory));
+    write.repeat(|_| true);
+    let sent = write.send(&mut server([refused, refused]), &|| true);
+    assert!(sent.is_err());
+    let fates = write.ended(None).fates;
+    assert_eq!(fates, [(0, Fate::PerhapsLost), (1, Fate::Untouched)]);
+}
+
+/// It hangs, and answers again; then it dies, and has lost what it confirmed.
+#[test]
+fn what_was_confirmed_twice_is_sent_once_more() {
+    let sets = names(1);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Add, &sets);
+    let address = server(|name| Some(if name == "SADD" { DONE } else { NO }.to_vec()));
+    let servers = Servers::at(&url(address), TIMEOUT);
+    for confirmed in 1..=3 {
+        write.send(&mut pipeline(&servers), &|| true).unwrap();
+        assert_eq!(write.confirmations(), confirmed);
+        write.repeat(|_| true);
+    }
+}
+
+#[test]
+fn nobody_to_put_back_costs_no_connection() {
+    let servers = Servers::at(&url(server(|_| Some(NO.to_vec()))), TIMEOUT);
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    store.pipeline = Some(pipeline(&servers));
+    assert!(store.put_back::<()>(&[]).failure.is_none());
+    assert!(store.pipeline.is_some());
+}
+
+#[test]
+fn a_put_back_through_a_slow_server_ends() {
+    let slow = server(|name| match name {
+        "SADD" => {
+            thread::sleep(Duration::from_millis(400));
+            Some(DONE.to_vec())
+        }
+        _ => Some(NO.to_vec()),
+    });
+    let servers = Servers::at(&url(slow), TIMEOUT);
+    let names: Vec<_> = (0..6_000).map(|user| user.to_string()).collect();
+    let members = names.iter().map(|name| ((), name.as_bytes()));
+    let changes = [Change {
+        key: b"ONLINE:a",
+        members: members.collect(),
+    }];
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    let mut write = Write::new(Verb::Add, &changes);
+    // The second of three batches is over after 1.6 s.
+    let longest = PUT_BACK_STEP + Duration::from_secs(1);
+    let error = store.walk(&mut write, longest).unwrap_err();
+    let failure = explain(error, &servers).to_string();
+    let said = "it is too slow: not everyone was put back within 1m 1s";
+    assert!(failure.ends_with(said), "{failure}");
+    let written = write.ended(None);
+    assert_eq!(written.with(&[Fate::Done]).len(), 4_000);
+    assert_eq!(written.with(&[Fate::Untouched]).len(), 2_000);
+}
