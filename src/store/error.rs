@@ -91,6 +91,8 @@ pub enum Refusal {
     NoScan,
     WantsLogin,
     WrongLogin,
+    /// It has no password, and one is given.
+    NeedlessLogin,
     Forbidden,
     NoSuchDatabase,
     /// A node of a cluster that has no databases but 0.
@@ -156,8 +158,17 @@ impl Error {
 
     /// No further try changes it.
     pub fn is_for_good(&self) -> bool {
-        use Refusal::{Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType};
-        let for_good = [Forbidden, UnknownCommand, WantsLogin, WrongLogin, WrongType];
+        use Refusal::{
+            Forbidden, NeedlessLogin, UnknownCommand, WantsLogin, WrongLogin, WrongType,
+        };
+        let for_good = [
+            Forbidden,
+            NeedlessLogin,
+            UnknownCommand,
+            WantsLogin,
+            WrongLogin,
+            WrongType,
+        ];
         self.refusal().is_some_and(|one| for_good.contains(&one))
     }
 
@@ -230,6 +241,9 @@ impl Refusal {
             _ if has("DB index") => Self::NoSuchDatabase,
             _ if has("max number of clients") => Self::TooManyClients,
             _ if has("cluster support disabled") => Self::NoCluster,
+            // From Redis 6 on, and before.
+            _ if has("without any password configured") => Self::NeedlessLogin,
+            _ if has("no password is set") => Self::NeedlessLogin,
             // Redis does not know the command, or it is renamed.
             "ERR" if has("unknown command") => Self::UnknownCommand,
             "WRONGTYPE" => Self::WrongType,

@@ -52,6 +52,10 @@ pub fn refused(refusal: Refusal, said: &str, place: Place) -> Option<(&'static s
             "check --redis-password-file and the user in the URL; ACL LIST in redis-cli shows \
              the users",
         ),
+        (NeedlessLogin, _) => (
+            "it has no password, and one is given",
+            "take the password out of the URL, and leave out --redis-password-file",
+        ),
         // The smallest rules under which everything works: tests/it/redis/access.rs and cluster_slots.rs run under them.
         (Forbidden, Nodes | Node) => (
             "the ACL forbids it ({})",

@@ -200,7 +200,12 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
 
 /// Whether no other question helps: no answer in time, no Redis, or a Redis that serves nobody or not us.
 fn ends_it(error: &Error) -> bool {
-    let refuses_all = [Refusal::WantsLogin, Refusal::WrongLogin, Refusal::Loading];
+    let refuses_all = [
+        Refusal::WantsLogin,
+        Refusal::WrongLogin,
+        Refusal::NeedlessLogin,
+        Refusal::Loading,
+    ];
     match error.refusal() {
         Some(refusal) => refuses_all.contains(&refusal) || is_rejection(error),
         None => !error.is_broken(),

@@ -176,7 +176,8 @@ impl Login {
                 answer = connection.query(&auth(&None));
             }
             answer.map_err(|error| match error.refusal() {
-                Some(Refusal::TooManyClients | Refusal::ProtectedMode) | None => error,
+                Some(Refusal::TooManyClients | Refusal::ProtectedMode | Refusal::NeedlessLogin)
+                | None => error,
                 Some(_) => Error::Refused(Refusal::WrongLogin, String::new()),
             })?;
         }

@@ -108,6 +108,17 @@ fn without_srem_nothing_is_removed_and_the_rule_is_told() {
 }
 
 #[test]
+fn a_redis_without_a_password_says_so() {
+    let site = Site::with(RedisOptions::default());
+    site.fails(
+        &site.url(":x@"),
+        &["--dry-run"],
+        "it has no password",
+        "take the password out",
+    );
+}
+
+#[test]
 fn a_password_can_come_from_a_file_or_the_url() {
     let site = Site::with(RedisOptions {
         password: Some("p%a/s:s@".into()),
