@@ -113,7 +113,9 @@ impl ExcludedUsers {
 
     /// Whether a member is one of them, as it is or %-unescaped; or a user, since whom a run adds is a member of the next.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.0.contain(name) || unescaped(name).is_some_and(|plain| self.0.contain(&plain))
+        let contain = |name: &[u8]| self.0.contain(name);
+        !self.0.given.is_empty()
+            && (contain(name) || unescaped(name).is_some_and(|plain| contain(&plain)))
     }
 }
 

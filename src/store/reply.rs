@@ -137,8 +137,10 @@ impl<S: Read> Replies<S> {
 
     fn number(&self, line: Range<usize>) -> Result<i64> {
         let text = std::str::from_utf8(&self.buffer[line]).ok();
-        text.and_then(|text| text.parse().ok())
-            .ok_or(Error::Foreign)
+        match text.and_then(|text| text.parse().ok()) {
+            Some(number) => Ok(number),
+            None => Err(Error::Foreign),
+        }
     }
 
     /// So many bytes and the end of a line. Where they lie holds until more is read.
@@ -185,7 +187,10 @@ impl<S: Read> Replies<S> {
 
     /// Bounds the bytes of a reply, before they are kept.
     fn take(&mut self, bytes: usize) -> Result<()> {
-        self.left = self.left.checked_sub(bytes).ok_or(Error::ReplyTooLarge)?;
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => return Err(Error::ReplyTooLarge),
+        }
         Ok(())
     }
 
