@@ -46,8 +46,9 @@ impl From<Signal> for Failure {
 /// How long the report of a run that is over may take once a signal comes.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// Tells `heed` of each signal, in a thread of its own. When nobody heeds them any more the run is over, and a signal ends
-/// the process, with a moment for its report. A signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
+/// Tells `heed` of each signal, in a thread of its own. A second one adds nothing: what the first one asked for is under
+/// way. When nobody heeds them any more the run is over, and a signal ends the process, with a moment for its report. A
+/// signal that the caller of kamonline ignores (nohup, `kamonline &` in sh) stays ignored.
 pub fn on_signal(heed: impl Fn(Signal) -> bool + Send + 'static) -> Result<(), Failure> {
     let failure = |error: io::Error| Failure::new(format!("cannot wait for signals: {error}"));
     let ignored = ignored();
