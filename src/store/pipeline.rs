@@ -298,6 +298,15 @@ impl Pipeline {
         slots.map_or(0, |(slots, _)| slots.master_of(key))
     }
 
+    /// Where the master that has a key is.
+    pub fn master_place(&self, key: &[u8]) -> Option<&Place> {
+        match &self.slots {
+            Some((slots, _)) => slots.masters.get(slots.master_of(key)),
+            None => self.links.first().map(|link| &link.server),
+        }
+        .map(|server| &server.place)
+    }
+
     /// Runs SCAN on every master until its cursor is back at 0; `read` returns the cursor of a reply.
     ///
     /// A key may move from a master that comes later to one that was scanned: so all are scanned there and back.

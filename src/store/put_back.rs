@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Store;
 use super::error::{Error, Peer, PeerError};
 use super::explain::explain;
 use super::pipeline::{Pipeline, Reach};
-use super::servers::Servers;
+use super::servers::{Servers, Topology};
 use super::write::{Change, Verb, Write, Written};
+use super::{Store, connect};
 use crate::peer::limits::{
     FIRST_PAUSE, FIRST_WALK_TIMEOUT, LONGEST_PAUSE, PUT_BACK_LONGEST, PUT_BACK_PATIENCE,
     PUT_BACK_STEP, PUT_BACK_TIMEOUT,
@@ -18,8 +18,8 @@ impl Store<'_> {
     /// Adds members who were removed, until nothing is left, or nothing was confirmed for a minute; for less than five
     /// minutes in all, since whoever stops this process waits no longer.
     ///
-    /// A connection with an unanswered SREM was reset by then. This one is opened after that, on every master: what Redis
-    /// had received of the old one is run before.
+    /// A connection with an unanswered SREM was reset by then. These are opened after that, where the masters are now: what
+    /// Redis had received of the old ones is run before.
     pub fn put_back<Id: Copy>(&mut self, changes: &[Change<Id>]) -> Written<Id> {
         let mut write = Write::new(Verb::Add, changes);
         // The connections serve what follows.
@@ -38,12 +38,13 @@ impl Store<'_> {
         write: &mut Write<Id>,
         longest: Duration,
     ) -> Result<(), PeerError> {
-        // Time in which this process ran: when it goes on after a stop, one whole walk is made at least.
-        let (mut now, mut confirmed) = (Duration::ZERO, Duration::ZERO);
         let (mut pause, mut failed) = (FIRST_PAUSE, Ok(()));
         let servers = self.servers;
         let timeout = servers.deadlines().timeout;
         let mut hurried = servers.hurried(timeout.min(FIRST_WALK_TIMEOUT));
+        // Time in which this process ran: when it goes on after a stop, one whole walk is made at least.
+        let mut now = self.connect_anew(&hurried);
+        let mut confirmed = Duration::ZERO;
         loop {
             let begun = now;
             let mut left = write.least_tried();
@@ -63,7 +64,10 @@ impl Store<'_> {
                     return Err(Peer::Configured.error(Error::SlowPutBack(longest)));
                 }
                 if let Err(error) = sent {
-                    self.pipeline = None;
+                    // One that refuses may lose what it confirmed: the connection breaks then.
+                    if error.error.refusal().is_none() || error.error.is_failing_over() {
+                        self.pipeline = None;
+                    }
                     let is_for_good = has_no_way && error.error.is_for_good();
                     failed = Err(error);
                     if is_late || is_for_good {
@@ -74,6 +78,9 @@ impl Store<'_> {
                     }
                 }
             }
+            if write.open().is_empty() && now + PUT_BACK_STEP < longest {
+                now += self.follow_the_masters(write, &hurried);
+            }
             if write.open().is_empty() || begun.saturating_sub(confirmed) >= PUT_BACK_PATIENCE {
                 return failed;
             }
@@ -82,6 +89,32 @@ impl Store<'_> {
             hurried = servers.hurried(timeout);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// A master that is demoted while it hangs may still confirm over a connection that is open, unless there is no other.
+    fn connect_anew(&mut self, servers: &Servers) -> Duration {
+        let begun = Instant::now();
+        if let Ok(pipeline) = connect(servers.clone(), self.prefix, self.access, Reach::Any) {
+            self.pipeline = Some(pipeline);
+        }
+        begun.elapsed().min(PUT_BACK_STEP)
+    }
+
+    /// What was confirmed by one that is no master any more is to be sent again.
+    fn follow_the_masters<Id: Copy>(
+        &mut self,
+        write: &mut Write<Id>,
+        servers: &Servers,
+    ) -> Duration {
+        if servers.topology == Topology::One {
+            return Duration::ZERO;
+        }
+        let confirmed_by = self.pipeline.take();
+        let took = self.connect_anew(servers);
+        if let (Some(old), Some(new)) = (confirmed_by, &self.pipeline) {
+            write.repeat(|key| old.master_place(key) != new.master_place(key));
+        }
+        took
     }
 
     /// Sends the first batch of what is `left` of this walk.

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -189,6 +191,59 @@ fn what_was_confirmed_twice_is_sent_once_more() {
         write.send(&mut pipeline(&servers), &|| true).unwrap();
         assert_eq!(write.confirmations(), confirmed);
         write.repeat(|_| true);
+    }
+}
+
+#[test]
+fn what_is_lost_again_and_again_is_perhaps_lost() {
+    let sets = names(1);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Add, &sets);
+    let address = server(|name| Some(if name == "SADD" { DONE } else { NO }.to_vec()));
+    let servers = Servers::at(&url(address), TIMEOUT);
+    for _ in 0..4 {
+        write.send(&mut pipeline(&servers), &|| true).unwrap();
+        write.repeat(|_| true);
+    }
+    assert_eq!(write.ended(None).fates, [(0, Fate::PerhapsLost)]);
+}
+
+/// Sentinels name another one, before anything is put back or while it is.
+#[test]
+fn what_a_demoted_master_confirms_is_put_back_on_the_new_one() {
+    for adds_before_the_fail_over in [0, 2] {
+        let added = || Arc::new(AtomicUsize::new(0));
+        let (old_added, new_added) = (added(), added());
+        let master = |added: Arc<AtomicUsize>| {
+            server(move |name| match name {
+                "SADD" => {
+                    added.fetch_add(1, Ordering::SeqCst);
+                    Some(DONE.to_vec())
+                }
+                _ => Some(NO.to_vec()),
+            })
+        };
+        let (old, new) = (master(old_added.clone()), master(new_added.clone()));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (its_over, its_added) = (is_over.clone(), old_added.clone());
+        let sentinel = server(move |_| {
+            let is_over = its_over.load(Ordering::SeqCst)
+                && its_added.load(Ordering::SeqCst) >= adds_before_the_fail_over;
+            let port = if is_over { new } else { old }.port().to_string();
+            let length = port.len();
+            Some(format!("*2\r\n$9\r\n127.0.0.1\r\n${length}\r\n{port}\r\n").into_bytes())
+        });
+        let topology = Topology::Sentinel("m".into());
+        let servers = Servers::of(&[url(sentinel)], topology, TIMEOUT, 1);
+        let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+        store.pipeline = Some(pipeline(&servers));
+        is_over.store(true, Ordering::SeqCst);
+        let sets = names(2);
+        let written = store.put_back(&changes(&sets));
+        assert!(written.failure.is_none());
+        assert_eq!(written.with(&[Fate::Done]).len(), 2);
+        let added = [old_added, new_added].map(|added| added.load(Ordering::SeqCst));
+        assert_eq!(added, [adds_before_the_fail_over, 2]);
     }
 }
 

@@ -133,9 +133,11 @@ impl<'a, Id: Copy> Write<'a, Id> {
     /// may break each connection.
     pub fn repeat(&mut self, is_lost: impl Fn(&[u8]) -> bool) {
         for command in &mut self.commands {
-            if command.fate == Fate::Done && command.repeats < MOST_REPEATS && is_lost(command.key)
-            {
-                command.fate = Fate::Unconfirmed;
+            if command.fate == Fate::Done && is_lost(command.key) {
+                command.fate = match command.repeats < MOST_REPEATS {
+                    true => Fate::Unconfirmed,
+                    false => Fate::PerhapsLost,
+                };
                 command.repeats += 1;
             }
         }
