@@ -31,7 +31,8 @@ pub struct OfDomain<'a> {
 pub struct Aliases {
     /// Stale members whom a missing user of another domain may be, and that user.
     pub members: HashMap<MemberId, UserId, RandomState>,
-    /// Missing users who stand in a set of another name, as most of their domain do: nobody looks into that of its own.
+    /// Missing users who stand in a set of another name, as most of those do who are registered in their domain: nobody
+    /// looks into that of its own.
     pub standing: HashSet<UserId, RandomState>,
     /// The other names of a domain, as far as these users tell.
     pub names: HashMap<DomainId, Vec<Vec<u8>>, RandomState>,
@@ -52,11 +53,13 @@ impl Aliases {
         let mut others = missing.by_domain();
         let own = others.iter().map(|(domain, users)| (*domain, users.len()));
         let own: HashMap<&[u8], usize, RandomState> = own.collect();
-        let registered = |of: &OfDomain| {
-            let missing = own.get(of.name).copied().unwrap_or(0);
-            of.members - of.stale.len() + missing
-        };
+        let domains: Vec<_> = domains.collect();
+        let online = |of: &OfDomain| of.members - of.stale.len();
+        let registered = |of: &OfDomain| online(of) + own.get(of.name).unwrap_or(&0);
+        let in_own_set = domains.iter().map(|of| (of.name, online(of)));
+        let in_own_set: HashMap<&[u8], usize, RandomState> = in_own_set.collect();
         let mut sought: Vec<_> = domains
+            .iter()
             .filter(|of| !of.name.is_empty() && of.stale.len() > registered(of))
             .map(|of| (of, Vec::new()))
             .collect();
@@ -96,6 +99,7 @@ impl Aliases {
         }
         let namesakes = |name, domain| of_others(&named, &others, name, domain);
         let mut in_sets: HashMap<u64, Vec<&[u8]>, RandomState> = HashMap::default();
+        let mut related: HashSet<(&[u8], u64), RandomState> = HashSet::default();
         sought.retain_mut(|(of, its)| {
             its.retain(|(_, name, _)| namesakes(*name, of.name).next().is_some());
             let mut members: Vec<_> = its.iter().map(|(member, ..)| *member).collect();
@@ -104,21 +108,42 @@ impl Aliases {
             if is_alias && members.len() * FEW > of.stale.len() {
                 for (_, name, _) in its {
                     let domains = in_sets.entry(*name).or_default();
-                    // One of them may be the user's own, and one with its port.
-                    if domains.len() < 3 && domains.last() != Some(&of.name) {
+                    if domains.last() != Some(&of.name) {
                         domains.push(of.name);
+                        let above = names_above(of.name).filter(|above| own.contains_key(above));
+                        related.extend(above.map(|above| (above, *name)));
                     }
                 }
             }
             is_alias
         });
-        for (domain, users) in &others {
+        // A set is another name of one domain: of those whose users have the same numbers, the others have lost their sets.
+        let mut left: HashMap<u64, usize, RandomState> = in_sets
+            .iter()
+            .map(|(name, domains)| (*name, domains.len()))
+            .collect();
+        let mut others: Vec<_> = others
+            .iter()
+            .map(|(domain, users)| {
+                let is_related = |user: &&UserId| related.contains(&(*domain, name_of(user)));
+                let are_related = users.iter().filter(is_related).count() * 2 > users.len();
+                (!are_related, *domain, users)
+            })
+            .collect();
+        others.sort_unstable();
+        for (are_strangers, domain, users) in others {
             let stands = |user: &&UserId| {
-                let mut of = in_sets.get(&name_of(user)).into_iter().flatten();
-                of.any(|of| is_other(of, domain))
+                let name = name_of(user);
+                let mut of = in_sets.get(&name).into_iter().flatten();
+                left.get(&name) > Some(&0) && of.any(|of| is_other(of, domain))
             };
             let standing: Vec<_> = users.iter().filter(stands).copied().collect();
-            if standing.len() * 2 > users.len() {
+            let its_own = in_own_set.get(domain).filter(|_| are_strangers);
+            if standing.len() * 2 > users.len() + its_own.unwrap_or(&0) {
+                for user in &standing {
+                    let left = left.entry(name_of(user)).or_default();
+                    *left = left.saturating_sub(1);
+                }
                 aliases.standing.extend(standing);
             }
         }

@@ -171,7 +171,8 @@ impl Outcome {
                 }
                 Reading::Alias => {
                     "if its domain has two names (an alias, realm_prefix of registrar), let \
-                     kamailio.cfg write the set of this AoR's domain; if it was renamed, DEL this key"
+                     kamailio.cfg write the set of this AoR's domain; if it was renamed, and nobody \
+                     registers under the old name, DEL this key"
                 }
                 Reading::OtherDomain => {
                     "let kamailio.cfg write it into the set of its own domain, and SREM it from \

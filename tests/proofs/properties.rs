@@ -24,8 +24,10 @@ fn user() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn domain() -> impl Strategy<Value = Vec<u8>> {
-    prop::sample::select(vec!["abc", "ABC", "xyz", "Xyz", "abc:5060", "sip.xyz", ""])
-        .prop_map(|name| name.into())
+    prop::sample::select(vec![
+        "abc", "ABC", "xyz", "Xyz", "abc:5060", "sip.xyz", "uvw", "",
+    ])
+    .prop_map(|name| name.into())
 }
 
 /// For 8 AoRs with a domain so many without one.

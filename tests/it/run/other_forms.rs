@@ -171,8 +171,8 @@ fn a_set_under_another_name_of_the_domain_is_left_alone_and_so_is_its_own() {
     let left = run(&lab, &["--add-missing"]);
     for (member, aor) in [("100", "100@xyz.ca"), ("sip:300@sip.xyz.ca", "300@xyz.ca")] {
         let why = "if its domain has two names (an alias, realm_prefix of registrar), let \
-                   kamailio.cfg write the set of this AoR's domain; if it was renamed, DEL this \
-                   key\n";
+                   kamailio.cfg write the set of this AoR's domain; if it was renamed, and nobody \
+                   registers under the old name, DEL this key\n";
         says(&left, member, alias, aor, why);
     }
     // Nobody looks into a set of xyz.ca.
@@ -182,6 +182,31 @@ fn a_set_under_another_name_of_the_domain_is_left_alone_and_so_is_its_own() {
     assert_eq!(lab.redis.members(alias), ["100", "sip:300@sip.xyz.ca"]);
     run(&lab, &["--domain=abc\\.voip\\.ca,sip\\.xyz\\.ca"]);
     assert_eq!(lab.redis.members(alias), ["100", "sip:300@sip.xyz.ca"]);
+}
+
+#[test]
+fn an_office_that_is_off_keeps_few_of_other_domains_off_the_board() {
+    let lab = lab();
+    let office = "ONLINE:office.ca";
+    lab.redis.add_many(office, ["100", "300"]);
+    // A tenant who has one of these numbers, and whose set has lost it.
+    lab.register("300@abc.voip.ca");
+    lab.register("2@abc.voip.ca");
+    lab.redis.command(&["SREM", ABC, "300"]);
+    // Two whose sets are lost: the office may be another name of one of them.
+    for user in ["100@zzz.ca", "300@zzz.ca"] {
+        lab.register(user);
+    }
+    lab.redis.command(&["DEL", "ONLINE:zzz.ca"]);
+    run(&lab, &["--add-missing"]);
+    assert_eq!(lab.redis.members(ABC), ["1", "2", "300"]);
+    assert_eq!(lab.redis.keys(), [ABC, office, "ONLINE:zzz.ca"]);
+    // With the set of a part of its name it is that one's.
+    let part = "ONLINE:sip.zzz.ca";
+    lab.redis.command(&["RENAME", office, part]);
+    lab.redis.command(&["DEL", "ONLINE:zzz.ca"]);
+    run(&lab, &["--add-missing"]);
+    assert_eq!(lab.redis.keys(), [ABC, part, XYZ]);
 }
 
 #[test]

@@ -426,7 +426,8 @@ impl Scenario {
         aliases
     }
 
-    /// The missing users whom nobody adds: most of their domain stand in sets of another name, while any member is online.
+    /// The missing users whom nobody adds: most of those who are registered in their domain stand in sets of another name, one
+    /// set for one user of this name, while any member is online.
     pub fn elsewhere(&self) -> Pairs {
         let is_online = |key: &Bytes, members: Vec<&Bytes>| {
             members.iter().any(|member| self.is_online(key, member))
@@ -438,17 +439,54 @@ impl Scenario {
             return Pairs::new();
         }
         let keys: BTreeSet<_> = self.redis_in_scope().map(|(key, _)| lower(key)).collect();
-        let namesakes = keys.iter().map(|key| self.namesakes(key));
-        let mut elsewhere: Pairs = namesakes
-            .filter(|(_, are_many)| *are_many)
-            .flat_map(|(namesakes, _)| namesakes)
+        let sets = keys.iter().map(|key| (key, self.namesakes(key)));
+        let sets: Vec<(&Bytes, Pairs)> = sets
+            .filter(|(_, (_, are_many))| *are_many)
+            .map(|(key, (namesakes, _))| (key, namesakes))
             .collect();
-        let domains: BTreeSet<_> = elsewhere.iter().map(|(domain, _)| domain.clone()).collect();
-        for domain in domains {
-            let missing = self.missing_of(&domain);
-            let standing = missing.iter().filter(|user| elsewhere.contains(user));
-            if standing.count() * 2 <= missing.len() {
-                elsewhere.retain(|(of, _)| *of != domain);
+        // In so many sets of another name does a name stand for whom no domain was found yet.
+        let mut left = BTreeMap::<Bytes, usize>::new();
+        for (_, namesakes) in &sets {
+            let names: BTreeSet<_> = namesakes.iter().map(|(_, user)| lower(user)).collect();
+            names
+                .into_iter()
+                .for_each(|name| *left.entry(name).or_default() += 1);
+        }
+        let is_related = |(domain, name): &(Bytes, Bytes)| {
+            let mut of = sets.iter().filter(|(_, namesakes)| {
+                namesakes.iter().any(|(_, user)| lower(user) == lower(name))
+            });
+            of.any(|(key, _)| names_above(&key[PREFIX.len()..]).contains(domain))
+        };
+        let domains = sets.iter().flat_map(|(_, namesakes)| namesakes);
+        let domains: BTreeSet<_> = domains.map(|(domain, _)| domain).collect();
+        let domains = domains.into_iter().map(|domain| {
+            let missing = self.missing_of(domain);
+            let related = missing.iter().filter(|user| is_related(user)).count();
+            (related * 2 <= missing.len(), domain, missing)
+        });
+        let mut elsewhere = Pairs::new();
+        for (are_strangers, domain, missing) in domains.collect::<BTreeSet<_>>() {
+            let stands = |pair: &&(Bytes, Bytes)| {
+                left.get(&lower(&pair.1)) > Some(&0)
+                    && sets.iter().any(|(_, namesakes)| namesakes.contains(pair))
+            };
+            let standing: Vec<_> = missing.iter().filter(stands).cloned().collect();
+            let mut online = BTreeSet::new();
+            for (key, members) in self.redis_in_scope().filter(|_| are_strangers) {
+                let is_its = lower(key) == [PREFIX, domain].concat();
+                let its = members.into_iter().filter(|_| is_its);
+                online.extend(
+                    its.filter(|member| self.is_online(key, member))
+                        .map(|member| (key, member)),
+                );
+            }
+            if standing.len() * 2 > missing.len() + online.len() {
+                for (_, user) in &standing {
+                    let left = left.get_mut(&lower(user)).unwrap();
+                    *left = left.saturating_sub(1);
+                }
+                elsewhere.extend(standing);
             }
         }
         elsewhere
