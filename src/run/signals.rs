@@ -30,7 +30,11 @@ impl Signal {
     }
 
     pub fn name(self) -> String {
-        signal_name(self.0).map_or_else(|| format!("signal {}", self.0), Into::into)
+        match self.0 {
+            SIGSTKFLT => "SIGSTKFLT".into(),
+            SIGPWR => "SIGPWR".into(),
+            other => signal_name(other).map_or_else(|| format!("signal {other}"), Into::into),
+        }
     }
 }
 
