@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, sleep};
+use std::time::Duration;
 
 /// Accepts until it is dropped; its address is free then. The threads end with their connections.
 pub struct Listener {
@@ -19,7 +20,12 @@ impl Listener {
     }
 
     pub fn at(address: SocketAddr, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        // For a moment another test's connection may have a port that was free at another address.
+        let bound = (0..100).find_map(|_| {
+            let bound = TcpListener::bind(address);
+            bound.map_err(|_| sleep(Duration::from_millis(100))).ok()
+        });
+        let listener = bound.expect("the port stays taken");
         let address = listener.local_addr().unwrap();
         let closing = Arc::new(AtomicBool::new(false));
         let (closed, serve) = (closing.clone(), Arc::new(serve));

@@ -25,7 +25,7 @@ const RARE: [(&str, i32); 12] = [
     ("VTALRM", 26),
     ("PROF", 27),
     ("IO", 29),
-    // SIGSTKFLT, SIGPWR, and real-time ones.
+    // SIGSTKFLT and SIGPWR, which not every sh knows by name, and real-time ones.
     ("16", 16),
     ("30", 30),
     ("34", 34),
@@ -53,9 +53,11 @@ pub fn send(pid: u32, signal: &str) {
 #[track_caller]
 fn stopped(output: Output, (name, number): (&str, i32), said: &str) -> Run {
     let run = Run::from(output).expect(128 + number);
-    let name = match name.parse::<i32>() {
-        Ok(number) => format!("signal {number}"),
-        Err(_) => format!("SIG{name}"),
+    let name = match number {
+        16 => "SIGSTKFLT".into(),
+        30 => "SIGPWR".into(),
+        34.. => format!("signal {number}"),
+        _ => format!("SIG{name}"),
     };
     for part in [&format!("stopped by {name}"), said] {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
