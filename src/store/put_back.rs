@@ -41,6 +41,8 @@ impl Store<'_> {
         // Time in which this process ran: when it goes on after a stop, one whole walk is made at least.
         let (mut now, mut confirmed) = (Duration::ZERO, Duration::ZERO);
         let (mut pause, mut failed) = (FIRST_PAUSE, Ok(()));
+        // A batch that begins by then is over in time.
+        let latest = longest.saturating_sub(PUT_BACK_STEP);
         let servers = self.servers;
         let timeout = servers.deadlines().timeout;
         let mut hurried = servers.hurried(timeout.min(FIRST_WALK_TIMEOUT));
@@ -57,10 +59,10 @@ impl Store<'_> {
                     (confirmed, pause) = (now, FIRST_PAUSE);
                 }
                 let has_no_way = left.len() == before;
-                let is_late = now + PUT_BACK_STEP >= longest;
+                let is_late = now >= latest;
                 let is_slow = is_late && (is_confirmed || sent.is_ok());
                 if is_slow && !write.open().is_empty() {
-                    return Err(Peer::Configured.error(Error::SlowPutBack(longest)));
+                    return Err(Peer::Configured.error(Error::SlowPutBack(latest)));
                 }
                 if let Err(error) = sent {
                     self.pipeline = None;
