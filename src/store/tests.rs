@@ -10,6 +10,7 @@ use super::pipeline::{Pipeline, Reach};
 use super::servers::{Access, Servers, Topology};
 use super::write::{Change, Fate, Verb, Write};
 use super::{Store, connect, explain};
+use crate::matching::{AorDomain, ExcludedUsers, Rules, Scope, UserCase};
 use crate::peer::limits::PUT_BACK_STEP;
 
 /// To what it is asked about itself.
@@ -21,6 +22,14 @@ const TIMEOUT: Duration = Duration::from_secs(9);
 fn server(says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    serve(listener, says);
+    address
+}
+
+fn serve(
+    listener: TcpListener,
+    says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static,
+) {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let mut says = says.clone();
@@ -37,20 +46,25 @@ fn server(says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static) ->
             });
         }
     });
-    address
 }
 
 fn url(address: SocketAddr) -> String {
     format!("redis://{address}")
 }
 
-/// A cluster with one master.
-fn cluster_of(master: SocketAddr) -> Servers {
-    let slots = format!(
+/// What CLUSTER SLOTS says where one master has all of them.
+fn slots_of(master: SocketAddr) -> Vec<u8> {
+    format!(
         "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{}\r\n",
         master.port()
-    );
-    let node = server(move |_| Some(slots.clone().into_bytes()));
+    )
+    .into_bytes()
+}
+
+/// A cluster with one master.
+fn cluster_of(master: SocketAddr) -> Servers {
+    let slots = slots_of(master);
+    let node = server(move |_| Some(slots.clone()));
     Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1)
 }
 
@@ -247,4 +261,46 @@ fn a_put_back_through_a_slow_server_ends() {
     let written = write.ended(None);
     assert_eq!(written.with(&[Fate::Done]).len(), 4_000);
     assert_eq!(written.with(&[Fate::Untouched]).len(), 2_000);
+}
+
+/// Either master gives the first page of the set, and then the other one has its slot.
+#[test]
+fn a_set_that_moves_on_before_it_is_read_is_told_as_one() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners
+        .each_ref()
+        .map(|listener| listener.local_addr().unwrap());
+    let [one, two] = addresses;
+    for (listener, (own, other)) in listeners.into_iter().zip([(one, two), (two, one)]) {
+        let moved = format!("-MOVED 1 {other}\r\n");
+        let mut pages = ["*2\r\n$1\r\n7\r\n*0\r\n".to_owned(), moved]
+            .into_iter()
+            .cycle();
+        serve(listener, move |name| match name {
+            "CLUSTER" => Some(slots_of(own)),
+            "SCAN" => Some(b"*2\r\n$1\r\n0\r\n*1\r\n$8\r\nONLINE:a\r\n".to_vec()),
+            "SCARD" => Some(b":20000\r\n".to_vec()),
+            "SSCAN" => pages.next().map(String::into_bytes),
+            _ => Some(NO.to_vec()),
+        });
+    }
+    let servers = Servers::of(&[url(one)], Topology::Cluster, TIMEOUT, 0);
+    let rules = Rules {
+        user_case: UserCase::Ignored,
+        prefix: b"ONLINE:".to_vec(),
+        scope: Scope::new(&[], &[]).unwrap(),
+        excluded: ExcludedUsers::default(),
+        aor_domain: AorDomain::Own,
+        tables: Vec::new(),
+    };
+    let read = Store::new(&servers, b"ONLINE:", Access::Look).read(&rules);
+    let failure = read.err().unwrap();
+    let said = "a slot moves to another master again and again while its set is read";
+    assert!(failure.to_string().ends_with(said), "{failure}");
+    assert!(
+        failure
+            .hint
+            .unwrap()
+            .contains("when the resharding is over")
+    );
 }
