@@ -90,7 +90,8 @@ impl Carrier<'_, '_> {
         }
     }
 
-    /// Who of those removed is registered now, or why nobody can tell. A signal ends it: everyone is put back at once.
+    /// Who of those removed is registered now, in the order of `gone`, or why nobody can tell. A signal ends it: everyone
+    /// is put back at once.
     fn last_look(&self, gone: &[MemberId], second: &[Answer]) -> Result<Vec<MemberId>, Failure> {
         self.stop.sleep(self.config.settle.max(SADD_BEFORE_SAVE));
         self.stop.check()?;
@@ -134,6 +135,7 @@ impl Carrier<'_, '_> {
     ) -> Result<(), Failure> {
         let (back, why) = self.put_back(returned, unanswered);
         self.outcome.restored = back;
+        let returned = ascending(returned.to_vec());
         let has_not_returned = |member: &&MemberId| returned.binary_search(member).is_err();
         let others = never_confirmed.iter().filter(has_not_returned);
         self.outcome.off.extend(others.map(|member| Off {

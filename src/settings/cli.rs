@@ -250,23 +250,25 @@ pub struct Cli {
 
     /// Remove nobody before each Kamailio has been up so long
     ///
-    /// As 30s, 2m. It must be longer than Kamailio takes to load its users: until then its dump lacks some of them. kamonline
-    /// asks only when it would remove somebody. 0s believes any age from a second on, and a Kamailio that does not tell it.
+    /// As 30s, 2m; a day at most. It must be longer than Kamailio takes to load its users: until then its dump lacks some of
+    /// them. kamonline asks only when it would remove somebody. 0s believes any age from a second on, and a Kamailio that does
+    /// not tell it.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub min_uptime: Duration,
 
     /// Wait between two looks at the registrars
     ///
-    /// As 500ms, 1s, 1m. Only a run that would remove somebody waits: before the second look, which must agree with the first,
-    /// and after the removal, 200 ms at least, before the last look, which puts back who has registered meanwhile.
+    /// As 500ms, 1s, 1m; a day at most. Only a run that would remove somebody waits: before the second look, which must agree
+    /// with the first, and after the removal, 200 ms at least, before the last look, which puts back who has registered
+    /// meanwhile.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "1s", value_parser = humantime::parse_duration)]
     pub settle: Duration,
 
     /// Longest wait for a server
     ///
-    /// For each HTTP exchange, Redis connect and Redis reply. As 500ms, 30s, 2m; more than 0. An HTTP exchange must be over by
-    /// then, however long its answer is. To read all sets may take 20 times as long. While users are removed or put back it
-    /// is 30s at most.
+    /// For each HTTP exchange, Redis connect and Redis reply. As 500ms, 30s, 2m; more than 0, a day at most. An HTTP exchange
+    /// must be over by then, however long its answer is. To read all sets may take 20 times as long. While users are removed
+    /// or put back it is 30s at most.
     #[arg(help_heading = RUN, long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
 

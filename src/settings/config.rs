@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::cli::Cli;
 use super::environment::Source;
@@ -15,6 +16,9 @@ use crate::run::{Config, EmptyDump, Guard, MaxRemoval, MissingUsers, Mode, Stale
 use crate::store::{Servers, Topology};
 use crate::text::{Escaped, without_secrets};
 
+/// The longest duration that an option takes: the clock ends somewhere.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 impl Cli {
     /// What the options mean.
     pub fn config(mut self) -> Result<Config, Failure> {
@@ -27,6 +31,16 @@ impl Cli {
         let cli = self;
         if cli.timeout.is_zero() {
             return Err(Failure::usage("--timeout must be longer than 0"));
+        }
+        let durations = [
+            ("--min-uptime", cli.min_uptime),
+            ("--settle", cli.settle),
+            ("--timeout", cli.timeout),
+        ];
+        if let Some((option, _)) = durations.iter().find(|(_, time)| *time > A_DAY) {
+            return Err(Failure::usage(format!(
+                "{option} must not be longer than a day"
+            )));
         }
         // With --ignore-domain nobody can be added: what the timer and cron start is a report then.
         if cli.keep_stale && !cli.add_missing && !cli.dry_run {

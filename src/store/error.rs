@@ -49,6 +49,8 @@ pub enum Error {
     SlowPutBack(Duration),
     /// Our own: a SCAN comes back to where it was, or takes more calls than there are keys.
     EndlessScan,
+    /// Our own: the slot of a set moves to another master again and again before the set is read.
+    MovingSlots,
     /// Our own: there are more keys under the prefix than a site has domains.
     TooManyKeys,
     /// Our own: the sets hold more than any site has users.

@@ -6,7 +6,9 @@ use humantime::format_duration;
 use rustls::CertificateError;
 
 use super::error::{Error, Peer, PeerError, Refusal};
-use super::hints::{A_PART_ONLY, ADD_CLUSTER, ADD_NODES, Place, no_answer, no_connection, refused};
+use super::hints::{
+    A_PART_ONLY, ADD_CLUSTER, ADD_NODES, MOVING_SLOTS, Place, no_answer, no_connection, refused,
+};
 use super::servers::{Servers, Topology};
 use crate::failure::Failure;
 use crate::text::{CHECK_THE_NAME, Escaped};
@@ -119,6 +121,10 @@ pub fn explain(PeerError { error, peer }: PeerError, servers: &Servers) -> Failu
             "see what keeps Redis, or the way to it, busy: redis-cli SLOWLOG GET".into(),
         ),
         Error::EndlessScan => ("its SCAN does not end".into(), SOMETHING_ELSE.into()),
+        Error::MovingSlots => (
+            "a slot moves to another master again and again while its set is read".into(),
+            MOVING_SLOTS.into(),
+        ),
         Error::TooManyKeys => (
             "it has more than a million keys under --prefix".into(),
             SOMETHING_ELSE.into(),

@@ -37,6 +37,8 @@ pub const A_PART_ONLY: &str = "it is a node of a Redis Cluster, and holds a part
 pub const ADD_CLUSTER: &str = "add --redis-cluster";
 pub const ADD_NODES: &str =
     "give --redis the nodes, and --redis-cluster instead of --redis-sentinel";
+pub const MOVING_SLOTS: &str = "run kamonline again when the resharding is over: redis-cli \
+                                --cluster check HOST:PORT shows whether slots are on their way";
 
 /// Each refusal, where, the words, in which `{}` is what Redis `said`, and the hint. None: what Redis said tells enough.
 pub fn refused(refusal: Refusal, said: &str, place: Place) -> Option<(&'static str, &'static str)> {

@@ -160,8 +160,9 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
             let key = [prefix, number.to_string().as_bytes()].concat();
             redis::cmd("SCARD").arg(key).to_owned()
         };
-        let replies = self.query(&(0..KEYS).map(scard).collect::<Vec<_>>())?;
-        for error in replies.into_iter().filter_map(Result::err) {
+        let scards: Vec<_> = (0..KEYS).map(scard).collect();
+        let size = |connection: &mut Connection| connection.reply()?.into_number::<usize>();
+        for error in self.ask(&scards, size)?.into_iter().filter_map(Result::err) {
             match error.refusal() {
                 Some(Refusal::Moved | Refusal::ClusterDown) => return Ok(true),
                 // A sentinel does not know it, nor does a server that has it renamed.
@@ -172,25 +173,34 @@ impl<Open: Fn() -> Result<Connection>> Session<Open> {
         Ok(false)
     }
 
-    /// The replies to commands that are sent together; the last is an error when the server closes the connection.
     pub fn query(&mut self, commands: &[Cmd]) -> Result<Vec<Result<Reply>>> {
+        self.ask(commands, Connection::reply)
+    }
+
+    /// What `read` makes of the replies to commands that are sent together; the last is an error when the server closes
+    /// the connection.
+    fn ask<T>(
+        &mut self,
+        commands: &[Cmd],
+        read: impl Fn(&mut Connection) -> Result<T>,
+    ) -> Result<Vec<Result<T>>> {
         let mut connection = self.connection()?;
         let mut replies = Vec::new();
         if let Err(error) = connection.send(commands) {
             replies.push(Err(error));
         }
-        let goes_on = |reply: &Result<Reply>| match reply {
+        let goes_on = |reply: &Result<T>| match reply {
             Ok(_) => true,
             Err(error) => error.refusal().is_some(),
         };
         while replies.len() < commands.len() && replies.last().is_none_or(goes_on) {
-            replies.push(connection.reply());
+            replies.push(read(&mut connection));
         }
-        let ends = |reply: &Result<Reply>| reply.as_ref().err().is_some_and(ends_it);
+        let ends = |reply: &Result<T>| reply.as_ref().err().is_some_and(ends_it);
         if let Some(end) = replies.iter().position(ends) {
             replies.swap_remove(end)?;
         }
-        let breaks = |reply: &Result<Reply>| reply.as_ref().err().is_some_and(Error::is_broken);
+        let breaks = |reply: &Result<T>| reply.as_ref().err().is_some_and(Error::is_broken);
         if !replies.iter().any(breaks) {
             self.connection = Some(connection);
         }

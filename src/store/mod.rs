@@ -180,7 +180,6 @@ impl<'a> Store<'a> {
         may_go_on: &dyn Fn() -> bool,
         mut job: impl FnMut(&mut Pipeline) -> error::Result<T>,
     ) -> Result<T, Failure> {
-        let patience = self.servers;
         let attempt = || {
             let done = self.try_once(servers, Reach::EveryMaster, &mut job);
             if done.is_err() {
@@ -189,7 +188,7 @@ impl<'a> Store<'a> {
             done
         };
         let done = peer::retrying(attempt, |error, attempts| {
-            may_go_on() && patience.worth_another_try(error, attempts)
+            may_go_on() && servers.worth_another_try(error, attempts)
         });
         done.map_err(|error| explain(error, servers))
     }

@@ -39,6 +39,8 @@ impl Store<'_> {
         longest: Duration,
     ) -> Result<(), PeerError> {
         let (mut pause, mut failed) = (FIRST_PAUSE, Ok(()));
+        // A batch that begins by then is over in time.
+        let latest = longest.saturating_sub(PUT_BACK_STEP);
         let servers = self.servers;
         let timeout = servers.deadlines().timeout;
         let mut hurried = servers.hurried(timeout.min(FIRST_WALK_TIMEOUT));
@@ -58,10 +60,10 @@ impl Store<'_> {
                     (confirmed, pause) = (now, FIRST_PAUSE);
                 }
                 let has_no_way = left.len() == before;
-                let is_late = now + PUT_BACK_STEP >= longest;
+                let is_late = now >= latest;
                 let is_slow = is_late && (is_confirmed || sent.is_ok());
                 if is_slow && !write.open().is_empty() {
-                    return Err(Peer::Configured.error(Error::SlowPutBack(longest)));
+                    return Err(Peer::Configured.error(Error::SlowPutBack(latest)));
                 }
                 if let Err(error) = sent {
                     // One that refuses may lose what it confirmed: the connection breaks then.

@@ -74,7 +74,9 @@ pub fn sets(pipeline: &mut Pipeline, rules: &Rules) -> Result<(Sets, Vec<Arc<[u8
                 .receive(|connection| connection.reply()?.into_number())
                 .and_then(|size: usize| {
                     let is_short = is_short(sets.key(key).members + excluded, size);
-                    is_short.then(|| SetRead::after(passes)).transpose()
+                    is_short
+                        .then(|| SetRead::after(passes, Error::EndlessScan))
+                        .transpose()
                 }),
         };
         match next {
@@ -117,7 +119,7 @@ struct Scan {
 impl Scan {
     fn advanced(mut self, next: u64, by: &Place) -> Result<SetRead> {
         if self.cursor != 0 && self.by.as_ref() != Some(by) {
-            return SetRead::after(self.passes);
+            return SetRead::after(self.passes, Error::MovingSlots);
         }
         self.cursor = advanced(self.cursor, next, &mut self.calls)?;
         self.by = Some(by.clone());
@@ -135,15 +137,15 @@ fn is_short(members: usize, size: usize) -> bool {
 }
 
 impl SetRead {
-    /// From the start, after so many passes and one more.
-    fn after(passes: usize) -> Result<Self> {
+    /// From the start, after so many passes and one more. `endless` is why it never ends.
+    fn after(passes: usize, endless: Error) -> Result<Self> {
         let passes = passes + 1;
         match passes < PASSES {
             true => Ok(Self::Scan(Scan {
                 passes,
                 ..Scan::default()
             })),
-            false => Err(Error::EndlessScan),
+            false => Err(endless),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::pipeline::{Pipeline, Reach};
 use super::servers::{Access, Servers, Topology};
 use super::write::{Change, Fate, Verb, Write};
 use super::{Store, connect, explain};
+use crate::matching::{AorDomain, ExcludedUsers, Rules, Scope, UserCase};
 use crate::peer::limits::PUT_BACK_STEP;
 
 /// To what it is asked about itself.
@@ -23,6 +24,14 @@ const TIMEOUT: Duration = Duration::from_secs(9);
 fn server(says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    serve(listener, says);
+    address
+}
+
+fn serve(
+    listener: TcpListener,
+    says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static,
+) {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let mut says = says.clone();
@@ -39,20 +48,25 @@ fn server(says: impl FnMut(&str) -> Option<Vec<u8>> + Clone + Send + 'static) ->
             });
         }
     });
-    address
 }
 
 fn url(address: SocketAddr) -> String {
     format!("redis://{address}")
 }
 
-/// A cluster with one master.
-fn cluster_of(master: SocketAddr) -> Servers {
-    let slots = format!(
+/// What CLUSTER SLOTS says where one master has all of them.
+fn slots_of(master: SocketAddr) -> Vec<u8> {
+    format!(
         "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{}\r\n",
         master.port()
-    );
-    let node = server(move |_| Some(slots.clone().into_bytes()));
+    )
+    .into_bytes()
+}
+
+/// A cluster with one master.
+fn cluster_of(master: SocketAddr) -> Servers {
+    let slots = slots_of(master);
+    let node = server(move |_| Some(slots.clone()));
     Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1)
 }
 
@@ -114,14 +128,31 @@ fn what_never_found_its_server_is_untouched() {
     assert!(written.unanswered.is_empty());
 }
 
-#[test]
-fn no_removal_is_tried_again_once_a_signal_came() {
+/// A sentinel that names a dead master.
+fn failing_over() -> Servers {
     let dead = nobody().port().to_string();
     let length = dead.len();
     let master = format!("*2\r\n$9\r\n127.0.0.1\r\n${length}\r\n{dead}\r\n");
     let sentinel = server(move |_| Some(master.clone().into_bytes()));
-    let topology = Topology::Sentinel("m".into());
-    let servers = Servers::of(&[url(sentinel)], topology, TIMEOUT, 1);
+    Servers::of(&[url(sentinel)], Topology::Sentinel("m".into()), TIMEOUT, 1)
+}
+
+/// As a removal is, whatever `--timeout` says.
+#[test]
+fn who_is_in_a_hurry_waits_less_long_for_another_master() {
+    let servers = failing_over();
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    let hurried = servers.hurried(Duration::from_secs(1));
+    let begun = Instant::now();
+    let done = store.retrying_while(&hurried, &|| true, |_| Ok(()));
+    assert!(done.is_err());
+    let took = begun.elapsed();
+    assert!((1..5).contains(&took.as_secs()), "{took:?}");
+}
+
+#[test]
+fn no_removal_is_tried_again_once_a_signal_came() {
+    let servers = failing_over();
     let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
     let (sets, begun) = (names(1), Instant::now());
     let is_silent = || begun.elapsed() < Duration::from_secs(1);
@@ -140,19 +171,21 @@ fn a_batch_ends_in_time_and_a_slow_server_gets_smaller_ones() {
         }
         _ => Some(NO.to_vec()),
     });
-    let longest = Duration::from_millis(2_550);
-    let servers = Servers::at(&url(slow), TIMEOUT).ending_in(longest);
-    let sets = names(50);
-    let sets = changes(&sets);
-    let mut write = Write::new(Verb::Add, &sets);
-    let begun = Instant::now();
-    let sent = write.send(&mut pipeline(&servers), &|| true);
-    assert!(matches!(sent, Err(Error::TimedOut)), "{sent:?}");
-    assert!(begun.elapsed() < 2 * longest, "{:?}", begun.elapsed());
-    let done = write.confirmations();
-    assert!((15..=25).contains(&done), "{done}");
-    write.send(&mut pipeline(&servers), &|| true).unwrap();
-    assert!(write.open().is_empty());
+    for (longest, sets, in_time) in [(2_550, 50, 15..=25), (550, 15, 2..=5)] {
+        let longest = Duration::from_millis(longest);
+        let servers = Servers::at(&url(slow), TIMEOUT).ending_in(longest);
+        let sets = names(sets);
+        let sets = changes(&sets);
+        let mut write = Write::new(Verb::Add, &sets);
+        let begun = Instant::now();
+        let sent = write.send(&mut pipeline(&servers), &|| true);
+        assert!(matches!(sent, Err(Error::TimedOut)), "{sent:?}");
+        assert!(begun.elapsed() < 2 * longest, "{:?}", begun.elapsed());
+        let done = write.confirmations();
+        assert!(in_time.contains(&done), "{done}");
+        write.send(&mut pipeline(&servers), &|| true).unwrap();
+        assert!(write.open().is_empty());
+    }
 }
 
 /// Confirmed, then sent again, since the connection broke.
@@ -278,9 +311,51 @@ fn a_put_back_through_a_slow_server_ends() {
     let longest = PUT_BACK_STEP + Duration::from_secs(1);
     let error = store.walk(&mut write, longest).unwrap_err();
     let failure = explain(error, &servers).to_string();
-    let said = "it is too slow: not everyone was put back within 1m 1s";
+    let said = "it is too slow: not everyone was put back within 1s";
     assert!(failure.ends_with(said), "{failure}");
     let written = write.ended(None);
     assert_eq!(written.with(&[Fate::Done]).len(), 4_000);
     assert_eq!(written.with(&[Fate::Untouched]).len(), 2_000);
+}
+
+/// Either master gives the first page of the set, and then the other one has its slot.
+#[test]
+fn a_set_that_moves_on_before_it_is_read_is_told_as_one() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners
+        .each_ref()
+        .map(|listener| listener.local_addr().unwrap());
+    let [one, two] = addresses;
+    for (listener, (own, other)) in listeners.into_iter().zip([(one, two), (two, one)]) {
+        let moved = format!("-MOVED 1 {other}\r\n");
+        let mut pages = ["*2\r\n$1\r\n7\r\n*0\r\n".to_owned(), moved]
+            .into_iter()
+            .cycle();
+        serve(listener, move |name| match name {
+            "CLUSTER" => Some(slots_of(own)),
+            "SCAN" => Some(b"*2\r\n$1\r\n0\r\n*1\r\n$8\r\nONLINE:a\r\n".to_vec()),
+            "SCARD" => Some(b":20000\r\n".to_vec()),
+            "SSCAN" => pages.next().map(String::into_bytes),
+            _ => Some(NO.to_vec()),
+        });
+    }
+    let servers = Servers::of(&[url(one)], Topology::Cluster, TIMEOUT, 0);
+    let rules = Rules {
+        user_case: UserCase::Ignored,
+        prefix: b"ONLINE:".to_vec(),
+        scope: Scope::new(&[], &[]).unwrap(),
+        excluded: ExcludedUsers::default(),
+        aor_domain: AorDomain::Own,
+        tables: Vec::new(),
+    };
+    let read = Store::new(&servers, b"ONLINE:", Access::Look).read(&rules);
+    let failure = read.err().unwrap();
+    let said = "a slot moves to another master again and again while its set is read";
+    assert!(failure.to_string().ends_with(said), "{failure}");
+    assert!(
+        failure
+            .hint
+            .unwrap()
+            .contains("when the resharding is over")
+    );
 }

@@ -13,8 +13,6 @@ const MOST_MEMBERS: usize = 1_000;
 const WRITE_BATCH: usize = 2_000;
 /// How often what was confirmed is sent again: a server may hang before it dies.
 const MOST_REPEATS: usize = 3;
-/// How many commands even the slowest server is given in a row.
-const LEAST_BATCH: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -212,7 +210,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 Err(error) => {
                     // It is slow rather than away: a batch that it ends in time is confirmed whole.
                     if matches!(error, Error::TimedOut) && answered > 0 {
-                        self.most_commands = LEAST_BATCH.max(answered / 2);
+                        self.most_commands = (answered / 2).max(1);
                     }
                     return refused.and(Err(error));
                 }

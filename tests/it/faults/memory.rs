@@ -186,6 +186,26 @@ fn redis_sends_a_gigabyte_of_rubbish() {
     assert_eq!(redis.members(KEY), BEFORE);
 }
 
+/// Where nothing else tells whether it is a node of a cluster, 256 keys are asked for together.
+#[test]
+fn redis_sends_lists_in_place_of_sizes() {
+    let redis = redis();
+    let text = format!("$65536\r\n{}\r\n", "x".repeat(1 << 16));
+    let list = format!("*15\r\n{}", text.repeat(15));
+    let says = |command, said: &str| Rule::always(command, Fault::Says(said.into()));
+    let no = "-ERR no\r\n";
+    let rules = vec![says("HELLO", no), says("INFO", no), says("SCARD", &list)];
+    let (kamailio, proxy) = (kamailio(), RedisProxy::new(&redis, rules));
+    let (url, at) = (kamailio.url(), proxy.url());
+    let args = [&args(&url, &at)[..], &["--timeout=20s"]].concat();
+    fails(
+        "lists to SCARD",
+        &args,
+        64,
+        "its reply is not a valid number",
+    );
+}
+
 #[test]
 fn a_scan_that_does_not_end_is_ended() {
     let redis = redis();

@@ -30,7 +30,7 @@ fn puts_everyone_back(redis: &RedisProxy, timeout: &str, row: &str) {
 #[test]
 fn however_long_the_timeout_all_are_sent() {
     let redis = Redis::start();
-    for timeout in ["--timeout=1m", "--timeout=10m", "--timeout=1000years"] {
+    for timeout in ["--timeout=1m", "--timeout=10m", "--timeout=1d"] {
         redis.command(&["FLUSHALL"]);
         fill(&redis);
         puts_everyone_back(&RedisProxy::new(&redis, vec![]), timeout, timeout);

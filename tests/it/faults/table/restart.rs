@@ -55,6 +55,27 @@ fn a_removal_that_may_have_been_done_is_looked_at_again() {
     assert_eq!(redis.members(KEY), ["100", "zoe"]);
 }
 
+/// Six of the sixty have returned. In which order the sets are read changes from run to run.
+#[test]
+fn who_returned_and_may_be_off_is_counted_once() {
+    let redis = Redis::start();
+    sixty::fill(&redis);
+    let hangs = Rule::always("SREM", Fault::Before(End::Hang));
+    let proxy = RedisProxy::new(&redis, vec![hangs]);
+    let kamailio = sixty::kamailio(Reply::Whole(last_dump()));
+    let (kamailio, url) = (kamailio.url(), proxy.url());
+    let json = ["--timeout=1s", "--format=json"];
+    let run = kamonline(&[&sixty::all_args(&kamailio, &url)[..], &json].concat()).expect(1);
+    says(&run, "", &[LATE, "and 40 more, whom the report names"]);
+    let report = run.json();
+    assert_eq!(report["totals"]["off"], 60, "{report}");
+    assert_eq!(report["totals"]["restored"], 6, "{report}");
+    for zoe in zoes() {
+        let named = format!("{zoe} in ");
+        assert_eq!(run.stderr.matches(&named).count(), 1, "{}", run.stderr);
+    }
+}
+
 #[test]
 fn redis_is_restarted_in_the_middle() {
     for command in ["SCAN", "SMEMBERS", "SADD", "SREM"] {
