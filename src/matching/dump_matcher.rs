@@ -205,10 +205,11 @@ impl DumpVisitor for DumpMatcher<'_> {
                 self.with_domain_count, self.aors
             ))
             .hint(
-                "leave out --default-domain: it is for registrars with use_domain 0. Ask \
-                 registrars of the two kinds in runs of their own, each with its --domain. If \
-                 use_domain is 0, and users only look like e-mail addresses, SADD one who is \
-                 registered to the set as it stands, or give --ignore-domain instead",
+                "leave out --default-domain: it is for registrars with use_domain 0. For \
+                 registrars of both kinds that serve the same domain, give --ignore-domain \
+                 instead; ask those of different domains in runs of their own, each with its \
+                 --domain. If use_domain is 0, and users only look like e-mail addresses, SADD \
+                 one who is registered to the set as it stands, or give --ignore-domain instead",
             ));
         }
         matches.missing.unite(self.missing)?;

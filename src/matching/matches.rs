@@ -25,6 +25,8 @@ pub struct Matches {
     pub(super) with_domain_online: bool,
     /// [`Aors::Whole`] that are in the set of the domain which they hold, and in none as they stand.
     pub split: usize,
+    /// [`Aors::Whole`] without an `@`.
+    pub without_at: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,7 @@ impl Matches {
             unusable: 0,
             with_domain_online: false,
             split: 0,
+            without_at: 0,
         }
     }
 
@@ -100,6 +103,7 @@ impl Matches {
         for (aor, found) in batch.users.iter().zip(sets.find(batch)) {
             let name = batch.users.get(aor);
             let parts = aor::split(name);
+            self.without_at += usize::from(parts.is_none());
             let domain = parts.and_then(|(_, domain)| sets.domains.find(domain));
             if let (Some((user, _)), Some(domain)) = (parts, domain) {
                 split.add(domain, user)?;
@@ -168,6 +172,7 @@ impl Matches {
         self.aors += other.aors;
         self.unusable += other.unusable;
         self.split += other.split;
+        self.without_at += other.without_at;
         self.missing.unite(other.missing)
     }
 
@@ -268,5 +273,9 @@ mod tests {
         );
         assert_eq!(matches.split, 2, "bob@abc and +1555@");
         assert_eq!(matches.unusable, 1, "the one without a user");
+        assert_eq!(
+            matches.without_at, 5,
+            "102, BOB, 100 twice and the one without a user"
+        );
     }
 }

@@ -38,6 +38,8 @@ pub struct Dumped {
     pub server: Option<String>,
     /// In the tables that count.
     pub aors: usize,
+    /// Most of these have no `@`, where domains are ignored: its usrloc has use_domain 0.
+    pub lacks_domains: bool,
     /// When it was asked for, and when it had come.
     pub asked: Instant,
     pub came: Instant,

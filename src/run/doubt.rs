@@ -180,6 +180,7 @@ mod tests {
             heard: Heard::Dumped(Dumped {
                 server: None,
                 aors,
+                lacks_domains: false,
                 asked: now,
                 came: now,
                 uptime,

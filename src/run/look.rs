@@ -64,10 +64,12 @@ impl Look {
                             "Kamailio at {url}: {count} without a user or a domain, for no set"
                         ));
                     }
+                    let lacks_domains = dump.output.without_at * 2 > aors;
                     look.dumps.push(dump.output);
                     Heard::Dumped(Dumped {
                         server: dump.server,
                         aors,
+                        lacks_domains,
                         asked: dump.asked,
                         came,
                         uptime: None,

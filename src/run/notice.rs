@@ -23,7 +23,8 @@ pub enum Notice {
     SeveralAddresses(String),
     /// Sets of other domains than `--default-domain`.
     OtherDomains(usize),
-    /// So many of so many AoRs are only in the set of the domain that they hold: no case for `--ignore-domain`.
+    /// So many of so many AoRs are only in the set of the domain that they hold, and each registrar has domains: no case for
+    /// `--ignore-domain`.
     NeedlessIgnoreDomain { split: usize, aors: usize },
     /// `--add-missing`, with `--ignore-domain`.
     IdleAddMissing,
@@ -96,7 +97,9 @@ impl Notice {
         let others = plan.sets.others;
         let others = (others > 0).then_some(Notice::OtherDomains(others));
         let Totals { split, aors, .. } = plan.totals;
-        let needless = (split * 2 > aors).then_some(Notice::NeedlessIgnoreDomain { split, aors });
+        let mut dumped = registrars.iter().filter_map(Answer::dumped);
+        let needless = split * 2 > aors && !dumped.any(|one| one.lacks_domains);
+        let needless = needless.then_some(Notice::NeedlessIgnoreDomain { split, aors });
         let idle = MissingUsers::OfUnknownSets { add_missing: true };
         let idle = (config.missing == idle).then_some(Notice::IdleAddMissing);
         let uneven = uneven(registrars).filter(|_| config.replicated);

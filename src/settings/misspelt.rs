@@ -7,15 +7,23 @@ use clap::{Arg, Command};
 
 use super::option::{PREFIX, is_setting, long, variable};
 use super::setting::Place;
+use super::spelling::is_invisible;
 use crate::failure::Failure;
+use crate::text::Escaped;
+
+/// As Compose and Helm name it: near --replicated, and nobody means that.
+const COUNT_OF_CONTAINERS: &str = "REPLICAS";
 
 /// An error about a variable that is misspelt. `value` tells those that Kubernetes makes.
 pub fn check(command: &Command, name: &str, value: &OsStr, place: &Place) -> Result<(), Failure> {
-    let meant = match name.strip_prefix_ignoring_case(PREFIX) {
-        Some(_) if is_of_a_service(name, value) => None,
+    let is_seen = |c: &char| !c.is_whitespace() && !is_invisible(*c);
+    let seen: String = name.chars().filter(is_seen).collect();
+    let meant = match seen.strip_prefix_ignoring_case(PREFIX) {
+        Some(COUNT_OF_CONTAINERS) => None,
+        Some(_) if is_of_a_service(&seen, value) => None,
         Some(rest) => resembled(command, &rest.to_lowercase().replace('_', "-")),
         None => {
-            let slip = settings(command).find(|option| is_slip_of(name, option));
+            let slip = settings(command).find(|option| is_slip_of(&seen, option));
             slip.map(|option| vec![option])
         }
     };
@@ -42,20 +50,27 @@ fn is_of_a_service(name: &str, value: &OsStr) -> bool {
 }
 
 /// The options that may be meant by a name that resembles one: the one of that name, in another case; or those that begin
-/// with its words; or the one whose name it begins with; or the one that clap would suggest, if that is near.
+/// with its words; or the one whose name it begins with, unless it begins longer ones; or, if clap would suggest one, that one
+/// if it is near, and otherwise those that are.
 fn resembled<'a>(command: &'a Command, name: &str) -> Option<Vec<&'a Arg>> {
     let known = || settings(command);
-    let words = format!("{name}-");
+    let begun_by = |start: &str| -> Vec<_> {
+        known()
+            .filter(|option| long(option).starts_with(start))
+            .collect()
+    };
     let is_known = known().any(|option| long(option) == name);
-    let longer: Vec<_> = known()
-        .filter(|option| long(option).starts_with(&words))
-        .collect();
+    let longer = begun_by(&format!("{name}-"));
     if !longer.is_empty() && !is_known {
         return Some(longer);
     }
     let shorter = known().filter(|option| name.starts_with(long(option)));
     if let Some(longest) = shorter.max_by_key(|option| long(option).len()) {
-        return Some(vec![longest]);
+        let begun = begun_by(name);
+        return Some(match begun.is_empty() || is_known {
+            true => vec![longest],
+            false => begun,
+        });
     }
     let word = format!("--{name}");
     let error = command.clone().try_get_matches_from(["", &word]).err();
@@ -65,9 +80,13 @@ fn resembled<'a>(command: &'a Command, name: &str) -> Option<Vec<&'a Arg>> {
     let Some(ContextValue::String(suggested)) = suggested else {
         return None;
     };
-    let is_suggested = |option: &&Arg| suggested.trim_start_matches('-') == long(option);
-    let near = known().filter(is_suggested);
-    Some(near.filter(|option| is_near(name, long(option))).collect())
+    let near = known().filter(|option| is_near(name, long(option)));
+    let near: Vec<_> = near.collect();
+    let is_suggested = |option: &&&Arg| suggested.trim_start_matches('-') == long(option);
+    match near.iter().find(is_suggested) {
+        Some(option) => Some(vec![option]),
+        None => (!near.is_empty()).then_some(near),
+    }
 }
 
 /// Whether two names share a word or their first letters, or differ in one letter.
@@ -101,16 +120,22 @@ fn is_one_letter_off(one: &[u8], other: &[u8]) -> bool {
 }
 
 fn misspelt(name: &str, place: &Place, meant: &[&Arg]) -> Failure {
+    let name = Escaped(name.as_bytes()).to_string();
     let names: Vec<_> = meant.iter().map(|option| variable(option)).collect();
     let names = names.join(" or ");
-    let hint = match meant {
-        [] => "remove it, or look for the option that is meant in kamonline --help".into(),
-        [_] if name.ends_with("_PASSWORD") && names == format!("{name}_FILE") => {
+    let is_password = match (meant, names.strip_suffix("_FILE")) {
+        ([_], Some(of_file)) => {
+            of_file.ends_with("_PASSWORD") && of_file.starts_with(&name.to_uppercase())
+        }
+        _ => false,
+    };
+    let hint = match is_password {
+        true => {
             format!("put what it holds into a file, name that file in {names}, and remove {name}")
         }
-        _ => format!("remove it, or rename it if {names} is what you mean"),
+        false => format!("remove it, or rename it if {names} is what you mean"),
     };
-    let name = place.of(name);
+    let name = place.of(&name);
     Failure::usage(format!("{name} is no setting of kamonline")).hint(hint)
 }
 

@@ -10,6 +10,14 @@ use crate::failure::Failure;
 /// Their values are regular expressions.
 const PATTERNS: [&str; 3] = ["domain", "exclude-domain", "exclude-user"];
 
+/// What parts a list elsewhere, and what it is written as in a pattern that means it.
+const SEPARATORS: [(char, &str); 4] = [
+    (';', "\\x3b"),
+    ('；', "\\uff1b"),
+    ('，', "\\uff0c"),
+    ('、', "\\u3001"),
+];
+
 /// As YAML, JavaScript, Python and Go's templates (Helm) write that there is no value.
 const NOTHING: [&str; 8] = [
     "null",
@@ -79,10 +87,17 @@ pub fn check_pattern(option: &Arg, name: &str, value: &OsStr) -> Result<(), Fail
         return Ok(());
     }
     let text = value.to_string_lossy();
-    if text.contains(char::is_whitespace) {
-        return Err(Failure::usage(format!("{name} has a blank in a pattern")).hint(format!(
+    let separator = match text.contains(char::is_whitespace) {
+        true => Some(("blank".to_owned(), "\\x20")),
+        false => SEPARATORS
+            .iter()
+            .find(|(separator, _)| text.contains(*separator))
+            .map(|(separator, escaped)| (separator.to_string(), *escaped)),
+    };
+    if let Some((separator, escaped)) = separator {
+        return Err(Failure::usage(format!("{name} has a {separator} in a pattern")).hint(format!(
             "write a comma between patterns in the environment and the settings file; on the command line, repeat --{}. \
-             A blank that is meant is \\x20",
+             A {separator} that is meant is {escaped}",
             long(option)
         )));
     }

@@ -190,6 +190,14 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         ("KAMONLINE_METRICS", "KAMONLINE_METRICS_FILE"),
         ("KAMONLINE_RDIS", "KAMONLINE_REDIS"),
         ("KAMONLINE_EXLUDE_USER", "KAMONLINE_EXCLUDE_USER"),
+        ("KAMONLINE_SKIP_USER", "KAMONLINE_EXCLUDE_USER"),
+        (
+            "KAMONLINE_REDIS_PASSWORD_FIL",
+            "KAMONLINE_REDIS_PASSWORD_FILE",
+        ),
+        ("KAMONLINE_REDIS_SENT", "KAMONLINE_REDIS_SENTINEL"),
+        ("KAMONLINE_RETRY", "KAMONLINE_RETRIES"),
+        ("KAMONLINE_TABEL", "KAMONLINE_TABLE"),
         (
             "KAMONLINE_EXCLUDE",
             "KAMONLINE_EXCLUDE_DOMAIN or KAMONLINE_EXCLUDE_USER",
@@ -201,10 +209,26 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
             "{wrong}"
         );
     }
-    for far in ["SKIP_USER", "PORT", "SERVER", "FORCE", "PROMETHEUS"] {
-        let wrong = read(&[], &[(&format!("KAMONLINE_{far}"), "1")]).unwrap_err();
-        let hint = "\nremove it, or look for the option that is meant in kamonline --help";
-        assert!(wrong.ends_with(hint), "{wrong}");
+    for harmless in [
+        "SCHEDULE",
+        "RELEASE",
+        "ENABLED",
+        "ENABLE",
+        "SITE",
+        "STATUS",
+        "STAGE",
+        "ARCH",
+        "LABELS",
+        "REPLICAS",
+        "PORT",
+        "SERVER",
+        "FORCE",
+        "PROMETHEUS",
+        "INTERVAL",
+        "LOG",
+    ] {
+        let name = format!("KAMONLINE_{harmless}");
+        read(&[], &[(&name, "1")]).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
     for (program, is_ours) in [
         ("KAMOLINE_", true),
@@ -234,10 +258,13 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
         }
     }
     for server in ["REDIS", "KAMAILIO"] {
-        let name = format!("KAMONLINE_{server}_PASSWORD");
-        let wrong = read(&[], &[(&name, "s3cret")]).unwrap_err();
-        let hint = format!("name that file in {name}_FILE, and remove {name}");
-        assert!(wrong.contains(&hint) && !wrong.contains("s3c"), "{wrong}");
+        for word in ["PASSWORD", "PASS"] {
+            let name = format!("KAMONLINE_{server}_{word}");
+            let file = format!("KAMONLINE_{server}_PASSWORD_FILE");
+            let wrong = read(&[], &[(&name, "s3cret")]).unwrap_err();
+            let hint = format!("name that file in {file}, and remove {name}");
+            assert!(wrong.contains(&hint) && !wrong.contains("s3c"), "{wrong}");
+        }
     }
     for (name, value) in [
         ("KAMONLINE_OPTS", "-n"),
@@ -270,6 +297,26 @@ fn a_misspelt_variable_is_wrong_usage_and_one_of_others_is_passed_over() {
 }
 
 #[test]
+fn a_name_with_a_character_that_nobody_sees_is_misspelt() {
+    for option in options() {
+        let name = variable(&option);
+        for unseen in ['\u{feff}', '\u{a0}', '\u{200b}', '\u{ad}', '\r'] {
+            let shown = unseen.escape_debug();
+            for (misspelt, shown) in [
+                (format!("{unseen}{name}"), format!("{shown}{name}")),
+                (format!("{name}{unseen}"), format!("{name}{shown}")),
+            ] {
+                let wrong = read(&[], &[(&misspelt, "1")]).unwrap_err();
+                let told = format!(
+                    "{shown} is no setting of kamonline\nremove it, or rename it if {name} is what you mean"
+                );
+                assert_eq!(wrong, told);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pattern_is_not_written_as_elsewhere() {
     for option in options() {
         let (name, long) = (variable(&option), long(&option));
@@ -281,6 +328,10 @@ fn a_pattern_is_not_written_as_elsewhere() {
             ("trunk-.*\u{a0}777", "has a blank in a pattern"),
             ("- trunk-.*", "has a blank in a pattern"),
             ("probe, trunk-.* // x", "has a blank in a pattern"),
+            ("777;trunk-.*", "has a ; in a pattern"),
+            ("777；trunk-.*", "has a ； in a pattern"),
+            ("777，trunk-.*", "has a ， in a pattern"),
+            ("probe,777、trunk-.*", "has a 、 in a pattern"),
             ("/trunk-.*/", "has a slash at either end of a pattern"),
             (
                 "probe,/trunk-.*/i",
@@ -290,13 +341,32 @@ fn a_pattern_is_not_written_as_elsewhere() {
             let wrong = read(&[], &[(&name, value)]).unwrap_err();
             assert!(wrong.starts_with(&format!("{name} {told}\n")), "{wrong}");
         }
-        let wrong = read(&[&long, "a b"], &[]).unwrap_err();
-        let hint = format!("on the command line, repeat {long}. A blank that is meant is \\x20");
-        assert!(
-            wrong.starts_with(&long) && wrong.ends_with(&hint),
-            "{wrong}"
-        );
-        for right in ["a\\x20b", "a/b", "/a", "a/i", "100;isub=1", "a|b"] {
+        for (value, meant) in [
+            ("a b", "A blank that is meant is \\x20"),
+            ("a;b", "A ; that is meant is \\x3b"),
+            ("a；b", "A ； that is meant is \\uff1b"),
+            ("a，b", "A ， that is meant is \\uff0c"),
+            ("a、b", "A 、 that is meant is \\u3001"),
+        ] {
+            let wrong = read(&[&long, value], &[]).unwrap_err();
+            let hint = format!("on the command line, repeat {long}. {meant}");
+            assert!(
+                wrong.starts_with(&long) && wrong.ends_with(&hint),
+                "{wrong}"
+            );
+            let (_, escaped) = meant.rsplit_once(' ').unwrap();
+            let pattern = regex::Regex::new(&format!("^a{escaped}b$")).unwrap();
+            assert!(pattern.is_match(value), "{value}");
+        }
+        for right in [
+            "a\\x20b",
+            "a/b",
+            "/a",
+            "a/i",
+            "100\\x3bisub=1",
+            "a:b",
+            "a|b",
+        ] {
             read(&[&format!("{long}={right}")], &[(&name, right)]).unwrap();
         }
     }

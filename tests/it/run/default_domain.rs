@@ -68,6 +68,7 @@ fn a_registrar_that_has_domains_is_told_on_an_empty_board_too() {
             "1 of its 1 AoRs hold a domain",
             "nothing was changed",
             "leave out --default-domain",
+            "both kinds that serve the same domain, give --ignore-domain instead",
         ] {
             assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
         }

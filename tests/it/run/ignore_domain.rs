@@ -311,3 +311,22 @@ fn only_the_tables_that_count_keep_a_user_online() {
     site.run(&["--table=location"]).expect(0);
     assert_eq!(site.board(), [vec!["100"], vec![]]);
 }
+
+/// Without --ignore-domain the run would fail.
+#[test]
+fn where_one_registrar_of_several_has_no_domains_it_is_not_needless() {
+    let with_domains = Kamailio::start(&KamailioOptions::default(), None);
+    for user in ["200", "201", "202"] {
+        with_domains.register(&format!("{user}@xyz.ca"));
+    }
+    let site = Site::without_domains(&["100@abc.voip.ca"]);
+    site.redis.add_many(ABC, ["100"]);
+    site.redis.add_many(XYZ, ["200", "201", "202"]);
+    let both = [&site.kamailio.rpc_url(), &with_domains.rpc_url()];
+    for (registrars, is_needless) in [(&both[1..], true), (&both[..], false)] {
+        let registrars: Vec<_> = registrars.iter().map(|url| url.as_str()).collect();
+        let run = site.run_at(&registrars, &["--dry-run"]).expect(0);
+        let note = "without --ignore-domain kamonline could add missing users";
+        assert_eq!(run.stdout.contains(note), is_needless, "{}", run.stdout);
+    }
+}
