@@ -80,7 +80,7 @@ impl Store<'_> {
                     }
                 }
             }
-            if write.open().is_empty() && now + PUT_BACK_STEP < longest {
+            if write.open().is_empty() && now < latest {
                 now += self.follow_the_masters(write, &hurried);
             }
             if write.open().is_empty() || begun.saturating_sub(confirmed) >= PUT_BACK_PATIENCE {
