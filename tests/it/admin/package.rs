@@ -36,6 +36,7 @@ fn machine_with(command: &str, input: &str) -> Run {
 
 /// What sh would expand.
 const PASSWORD: &str = "se$cret";
+const DOMAIN: &str = "KAMONLINE_DEFAULT_DOMAIN='voip.ca'";
 
 /// The block of README.md that has these words.
 fn readme_block(words: &str) -> String {
@@ -94,7 +95,7 @@ fn drifted(settings: &str) -> Lab {
     let text = text.strip_suffix("END\n").unwrap();
     let text = text
         .replace("$password", PASSWORD)
-        .replace("$domain", "voip.ca");
+        .replace("${domain:+KAMONLINE_DEFAULT_DOMAIN='$domain'}", DOMAIN);
     machine_with("install -m 600 /dev/stdin /etc/kamonline.env", &text).expect(0);
     lab
 }
