@@ -56,8 +56,6 @@ impl Aliases {
         let domains: Vec<_> = domains.collect();
         let online = |of: &OfDomain| of.members - of.stale.len();
         let registered = |of: &OfDomain| online(of) + own.get(of.name).unwrap_or(&0);
-        let in_own_set = domains.iter().map(|of| (of.name, online(of)));
-        let in_own_set: HashMap<&[u8], usize, RandomState> = in_own_set.collect();
         let mut sought: Vec<_> = domains
             .iter()
             .filter(|of| !of.name.is_empty() && of.stale.len() > registered(of))
@@ -118,6 +116,8 @@ impl Aliases {
             is_alias
         });
         // A set is another name of one domain: of those whose users have the same numbers, the others have lost their sets.
+        let in_own_set = domains.iter().map(|of| (of.name, online(of)));
+        let in_own_set: HashMap<&[u8], usize, RandomState> = in_own_set.collect();
         let mut left: HashMap<u64, usize, RandomState> = in_sets
             .iter()
             .map(|(name, domains)| (*name, domains.len()))

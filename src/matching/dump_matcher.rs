@@ -225,17 +225,9 @@ mod tests {
 
     use super::aor::UserCase;
     use super::*;
-    use crate::matching::{ExcludedUsers, Scope};
 
     fn rules() -> Rules {
-        Rules {
-            user_case: UserCase::Ignored,
-            prefix: b"ONLINE:".to_vec(),
-            scope: Scope::new(&[], &[]).unwrap(),
-            excluded: ExcludedUsers::default(),
-            aor_domain: AorDomain::Own,
-            tables: Vec::new(),
-        }
+        Rules::of_all(UserCase::Ignored, AorDomain::Own)
     }
 
     #[test]

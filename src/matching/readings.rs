@@ -259,7 +259,7 @@ impl Elsewhere<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::{AorDomain, ExcludedUsers, Scope};
+    use crate::matching::AorDomain;
 
     /// The only member of all sets, where one user is missing.
     fn find(
@@ -274,18 +274,7 @@ mod tests {
         let member = sets.add_member(key, member.as_bytes()).unwrap();
         let mut matches = Matches::nobody(&sets);
         matches.missing.add(of.as_bytes(), user.as_bytes()).unwrap();
-        Readings::new(&rules(user_case, aor_domain), &sets, &matches).find(member)
-    }
-
-    fn rules(user_case: UserCase, aor_domain: AorDomain) -> Rules {
-        Rules {
-            user_case,
-            prefix: b"ONLINE:".to_vec(),
-            scope: Scope::new(&[], &[]).unwrap(),
-            excluded: ExcludedUsers::default(),
-            aor_domain,
-            tables: Vec::new(),
-        }
+        Readings::new(&Rules::of_all(user_case, aor_domain), &sets, &matches).find(member)
     }
 
     fn found(case: UserCase, aor: (&str, &str), domain: &str, member: &str) -> Option<Reading> {
@@ -370,7 +359,7 @@ mod tests {
             .add(sets.domains.find(b"m.org").unwrap(), b"e")
             .unwrap();
         let matches = Matches::of(&sets, [batch]).unwrap();
-        let rules = rules(UserCase::Ignored, AorDomain::Own);
+        let rules = Rules::of_all(UserCase::Ignored, AorDomain::Own);
         let mut readings = Readings::new(&rules, &sets, &matches);
         let online = sets.members().filter(|member| readings.is_online(*member));
         let online: Vec<_> = online.map(|member| sets.member(member)).collect();
@@ -469,7 +458,7 @@ mod tests {
             batch.add(DomainId::NONE, aor.as_bytes()).unwrap();
         }
         let matches = Matches::of(&sets, [batch]).unwrap();
-        let rules = rules(UserCase::Ignored, AorDomain::Ignored);
+        let rules = Rules::of_all(UserCase::Ignored, AorDomain::Ignored);
         let mut readings = Readings::new(&rules, &sets, &matches);
         let others = sets
             .members()

@@ -113,9 +113,10 @@ impl ExcludedUsers {
 
     /// Whether a member is one of them, as it is or %-unescaped; or a user, since whom a run adds is a member of the next.
     pub fn contains(&self, name: &[u8]) -> bool {
-        let contain = |name: &[u8]| self.0.contain(name);
-        !self.0.given.is_empty()
-            && (contain(name) || unescaped(name).is_some_and(|plain| contain(&plain)))
+        let Self(patterns) = self;
+        !patterns.given.is_empty()
+            && (patterns.contain(name)
+                || unescaped(name).is_some_and(|plain| patterns.contain(&plain)))
     }
 }
 
@@ -184,6 +185,20 @@ fn characters(name: &[u8]) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Rules {
+        /// All domains, users and tables count.
+        pub fn of_all(user_case: UserCase, aor_domain: AorDomain) -> Self {
+            Self {
+                user_case,
+                prefix: b"ONLINE:".to_vec(),
+                scope: Scope::new(&[], &[]).unwrap(),
+                excluded: ExcludedUsers::default(),
+                aor_domain,
+                tables: Vec::new(),
+            }
+        }
+    }
 
     fn scope(only: &[&str], except: &[&str]) -> Scope {
         let owned =

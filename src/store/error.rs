@@ -244,8 +244,9 @@ impl Refusal {
             _ if has("max number of clients") => Self::TooManyClients,
             _ if has("cluster support disabled") => Self::NoCluster,
             // From Redis 6 on, and before.
-            _ if has("without any password configured") => Self::NeedlessLogin,
-            _ if has("no password is set") => Self::NeedlessLogin,
+            _ if has("without any password configured") || has("no password is set") => {
+                Self::NeedlessLogin
+            }
             // Redis does not know the command, or it is renamed.
             "ERR" if has("unknown command") => Self::UnknownCommand,
             "WRONGTYPE" => Self::WrongType,
