@@ -24,8 +24,8 @@ pub fn explain(
     password: Option<&str>,
 ) -> Failure {
     let asked = match command {
-        Command::Dump => "",
         Command::Uptime => ": asked for its uptime",
+        _ => "",
     };
     let kamailio = format!("Kamailio at {url}{asked}");
     let of_uptime = command == Command::Uptime;
@@ -141,13 +141,13 @@ fn too_slow(command: Command, url: &str, rpc: Rpc) -> Cow<'static, str> {
         )
         .into(),
         // A plain port waits for the rest of what it takes for SIP.
-        Command::Dump if url.starts_with("https:") => {
+        _ if url.starts_with("https:") => {
             "check that this is a port for TLS (listen=tls:...). If it is, Kamailio is \
              overloaded, or the dump does not fit its private memory: start it with more (-M \
              64)"
             .into()
         }
-        Command::Dump => format!(
+        _ => format!(
             "check that event_route[xhttp:request] of kamailio.cfg answers this path: \
              {NO_ANSWER}{}. With many users the dump may not fit: start Kamailio with -M 64 \
              (1,000,000 users: -M 256). If it is only slow, raise --timeout. kamonline did not \

@@ -7,6 +7,7 @@ mod error;
 mod explain;
 mod http;
 pub mod jsonrpc;
+mod processes;
 mod registrar;
 mod uptime;
 pub mod xhttp_rpc;
@@ -19,6 +20,7 @@ use std::thread::{self, Builder, ScopedJoinHandle};
 use clap::ValueEnum;
 
 pub use error::Error;
+pub use processes::Processes;
 pub use registrar::{Dump, NoUptime, Registrar};
 pub use uptime::Uptime;
 
@@ -38,6 +40,7 @@ pub enum Rpc {
 pub enum Command {
     Dump,
     Uptime,
+    Processes,
 }
 
 /// No cache in between has seen a question with this number. Kamailio ignores it.
@@ -57,6 +60,7 @@ impl Command {
         match self {
             Command::Dump => format!("ul/ul.dump?arg=brief+{nonce}"),
             Command::Uptime => format!("core/core.uptime?arg={nonce}"),
+            Command::Processes => format!("core/core.ps?arg={nonce}"),
         }
     }
 
@@ -67,6 +71,9 @@ impl Command {
             }
             Command::Uptime => {
                 format!(r#"{{"jsonrpc":"2.0","method":"core.uptime","id":{nonce}}}"#)
+            }
+            Command::Processes => {
+                format!(r#"{{"jsonrpc":"2.0","method":"core.ps","id":{nonce}}}"#)
             }
         }
     }

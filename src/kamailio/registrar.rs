@@ -12,6 +12,7 @@ use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 use super::error::{self, Error};
 use super::explain::explain;
 use super::http::{self, Login, Turns};
+use super::processes::Processes;
 use super::uptime::Uptime;
 use super::{Command, Nonce, Rpc, jsonrpc, xhttp_rpc};
 use crate::failure::Failure;
@@ -115,6 +116,12 @@ impl Registrar {
             is_forbidden: matches!(error, Error::Refused { .. } | Error::Silent),
             failure: self.explained(error, Command::Uptime),
         })
+    }
+
+    /// Of which processes it consists, if it tells that at once.
+    pub fn processes(&self) -> Option<Processes> {
+        let read = |response| Ok(Processes::read(self.rpc, response));
+        self.exchange(Command::Processes, read).ok()?.0
     }
 
     /// What answers there calls itself: its `Server` header, whatever the answer is.
@@ -236,10 +243,11 @@ impl Registrar {
 
     /// An answer with status 200, of now, and its `Server` header.
     fn send(&self, command: Command) -> Result<(Response, Option<String>), Error> {
-        let response = self
-            .request(command)
-            .timeout(self.deadlines.timeout)
-            .send()?;
+        let timeout = match command {
+            Command::Processes => self.deadlines.timeout.min(SMALL_ANSWER),
+            _ => self.deadlines.timeout,
+        };
+        let response = self.request(command).timeout(timeout).send()?;
         let header = |name| {
             let value = response.headers().get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

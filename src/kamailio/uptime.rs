@@ -6,8 +6,8 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Error, Rpc};
-use crate::peer::limits::UPTIME_BYTES;
+use super::{Error, Rpc, xhttp_rpc};
+use crate::peer::limits::SMALL_ANSWER_BYTES;
 
 /// What `core.uptime` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ struct Fields {
 impl Uptime {
     pub fn read(rpc: Rpc, body: impl Read) -> Result<Self, Error> {
         let mut answer = Vec::new();
-        body.take(UPTIME_BYTES).read_to_end(&mut answer)?;
+        body.take(SMALL_ANSWER_BYTES).read_to_end(&mut answer)?;
         let uptime = match rpc {
             Rpc::XhttpRpc => page(&answer)?,
             Rpc::JsonRpc => json(&answer),
@@ -43,21 +43,12 @@ impl Uptime {
 }
 
 fn page(page: &[u8]) -> Result<Option<Uptime>, Error> {
-    let (ok, pre) = (
-        memmem::find(page, b"<td>200: OK</td>"),
-        memmem::find(page, b"<pre>"),
-    );
-    let (Some(ok), Some(start)) = (ok, pre) else {
+    let Some(fields) = xhttp_rpc::small_answer(page)? else {
         return Ok(None);
     };
-    if ok > start {
-        return Ok(None);
-    }
-    let fields = &page[start + b"<pre>".len()..];
-    let end = memmem::find(fields, b"</pre>").ok_or(Error::CutOff)?;
     let field = |name: &[u8]| {
-        let from = memmem::find(&fields[..end], name)? + name.len();
-        let length = memmem::find(&fields[from..end], b"<br/>")?;
+        let from = memmem::find(fields, name)? + name.len();
+        let length = memmem::find(&fields[from..], b"<br/>")?;
         Some(&fields[from..from + length])
     };
     let seconds =

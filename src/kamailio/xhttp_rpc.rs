@@ -54,6 +54,23 @@ enum Layout {
     B,
 }
 
+/// What stands in the `<pre>` of a whole page with another answer than a dump; None is a page without one.
+pub fn small_answer(page: &[u8]) -> Result<Option<&[u8]>, Error> {
+    let (ok, pre) = (
+        memmem::find(page, b"<td>200: OK</td>"),
+        memmem::find(page, b"<pre>"),
+    );
+    let (Some(ok), Some(start)) = (ok, pre) else {
+        return Ok(None);
+    };
+    if ok > start {
+        return Ok(None);
+    }
+    let answer = &page[start + b"<pre>".len()..];
+    let end = memmem::find(answer, b"</pre>").ok_or(Error::CutOff)?;
+    Ok(Some(&answer[..end]))
+}
+
 impl Page {
     /// Reads on, and hands each table and AoR to `visit`.
     pub fn read(

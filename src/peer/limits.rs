@@ -67,8 +67,8 @@ pub const TABLES: usize = 100;
 pub const PIECE_BYTES: usize = 64 << 10;
 /// The bytes of a dump over JSON-RPC: a million AoRs take about 100 MB here, and Kamailio some twenty minutes.
 pub const JSON_BYTES: u64 = 128 << 20;
-/// The bytes of an answer to `core.uptime`: it takes 2 KiB, most of it menus.
-pub const UPTIME_BYTES: u64 = 64 << 10;
+/// The bytes of an answer to `core.uptime` or `core.ps`: it takes 3 KiB, most of it menus, and 50 bytes for each process.
+pub const SMALL_ANSWER_BYTES: u64 = 64 << 10;
 /// The bytes of an answer that refuses, from which its cause is told.
 pub const REFUSAL_BYTES: u64 = 64 << 10;
 /// How long a Kamailio whose dump does not come may take for a small answer: one that can answers within milliseconds, and

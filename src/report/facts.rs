@@ -44,6 +44,10 @@ fn of_registrar(facts: &RegistrarFacts, out: &mut impl Write) -> io::Result<()> 
                     "  at this address: several registrars answer, or a phone came and left in an instant"
                 )?,
                 None => writeln!(out, "  at this address: one registrar answers")?,
+                Some(other) if *other == uptime.reported.since => writeln!(
+                    out,
+                    "  at this address: several registrars answer, started in the same second"
+                )?,
                 Some(other) => writeln!(
                     out,
                     "  at this address: several registrars answer, another one is up since {}",

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::kamailio::{Registrar, Uptime};
+use crate::kamailio::{Processes, Registrar, Uptime};
 use crate::matching::Contents;
 
 pub struct Answer {
@@ -49,14 +49,16 @@ pub struct Dumped {
     pub contradicts_itself: bool,
 }
 
-/// How long a registrar has been up, asked [`QUESTIONS`](super::look::QUESTIONS) times.
+/// How long a registrar has been up, and which one it is, asked [`QUESTIONS`](super::questions::QUESTIONS) times.
 #[derive(Clone)]
 pub struct UptimeAnswer {
     /// The first answer; when it was asked for, and when it had come.
     pub reported: Uptime,
+    /// As far as it tells.
+    pub processes: Option<Processes>,
     pub asked: Instant,
     pub came: Instant,
-    /// Since when another one at the same address has been up.
+    /// Since when another one at the same address has been up. If since the same second, it has other processes.
     pub other: Option<Vec<u8>>,
     /// How long the youngest had been up when the dump was asked for. None is one that has started since, or whose uptime
     /// makes no sense.

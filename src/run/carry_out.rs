@@ -65,7 +65,6 @@ impl Carrier<'_, '_> {
             .store
             .write(Verb::Remove, &by_key(self.plan, stale), &may_go_on);
         let gone = removal.with(&[Fate::Done, Fate::Unconfirmed]);
-        let never_confirmed = removal.with(&[Fate::Unconfirmed]);
         let unanswered = ascending(removal.unanswered.clone());
         self.outcome.removed = removal.with(&[Fate::Done]);
         let unfinished = self.unfinished(removal, "removed");
@@ -74,7 +73,7 @@ impl Carrier<'_, '_> {
         }
         let looked = self.last_look(&gone, second);
         let put_back = match looked {
-            Ok(returned) => self.restore(&returned, &unanswered, &never_confirmed, &unfinished),
+            Ok(returned) => self.restore(&returned, &unanswered, &unfinished),
             Err(doubt) => Err(self.roll_back(&gone, &unanswered, doubt)),
         };
         match (unfinished, put_back) {
@@ -125,19 +124,19 @@ impl Carrier<'_, '_> {
         }
     }
 
-    /// Puts those back who are registered again. Others may register before a removal is run that was never confirmed.
+    /// Puts those back who are registered again. Others may register before a removal is run late that nobody answered, also
+    /// where it was confirmed when it was sent again.
     fn restore(
         &mut self,
         returned: &[MemberId],
         unanswered: &[MemberId],
-        never_confirmed: &[MemberId],
         unfinished: &Result<(), Failure>,
     ) -> Result<(), Failure> {
         let (back, why) = self.put_back(returned, unanswered);
         self.outcome.restored = back;
         let returned = ascending(returned.to_vec());
         let has_not_returned = |member: &&MemberId| returned.binary_search(member).is_err();
-        let others = never_confirmed.iter().filter(has_not_returned);
+        let others = unanswered.iter().filter(has_not_returned);
         self.outcome.off.extend(others.map(|member| Off {
             member: *member,
             why: WhyOff::PerhapsLate,
@@ -148,7 +147,7 @@ impl Carrier<'_, '_> {
             Some(off) => {
                 let why = why.unwrap_or_else(|| Failure {
                     hint: unfinished.as_ref().err().and_then(|why| why.hint.clone()),
-                    ..Failure::new("Redis did not confirm their removal")
+                    ..Failure::new("Redis did not answer a removal")
                 });
                 Err(self.then_add(why.context("last look").and(off)))
             }
@@ -186,7 +185,7 @@ impl Carrier<'_, '_> {
     }
 
     /// Who is back, ascending, and why others are not. Who is not back is off the board, and so is perhaps whose removal
-    /// Redis did not confirm: a proxy may deliver it yet.
+    /// Redis did not answer: a proxy may deliver it yet.
     fn put_back(
         &mut self,
         members: &[MemberId],
@@ -246,7 +245,7 @@ impl Carrier<'_, '_> {
             ),
             (
                 WhyOff::PerhapsLate,
-                "perhaps off the board, if their removal, which Redis did not confirm, is run late",
+                "perhaps off the board, if a removal that Redis did not answer is run late",
             ),
         ];
         let named: Vec<_> = kinds.into_iter().filter_map(names).collect();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::answer::{Answer, Dumped};
+use super::questions::differ;
 use crate::text::{Escaped, counted};
 
 /// Who comes and goes on any site between two looks.
@@ -88,14 +89,24 @@ impl Looks<'_> {
 
 fn restart(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     let since = |dumped: &Dumped| Some(dumped.uptime.as_ref()?.reported.since.clone());
+    let processes = |dumped: &Dumped| dumped.uptime.as_ref()?.processes.clone();
+    let have_others = differ(&processes(before), &processes(now));
     let (before, now) = (since(before), since(now));
-    (before != now).then(|| {
-        format!(
-            "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
-            shown(now.as_deref()),
-            shown(before.as_deref())
-        )
-    })
+    if before == now {
+        return have_others.then(|| of_one_second(url));
+    }
+    Some(format!(
+        "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
+        shown(now.as_deref()),
+        shown(before.as_deref())
+    ))
+}
+
+fn of_one_second(url: &str) -> String {
+    format!(
+        "several registrars answer at {url}, started in the same second: core.ps tells of other \
+         processes from one answer to the next"
+    )
 }
 
 /// A cache answers every question with what it kept. A registrar that answers late may have counted sooner.
@@ -144,18 +155,22 @@ fn of_aors(url: &str, before: &Dumped, now: &Dumped, any_users: bool) -> Option<
 
 /// Whether what one look was told at an address is of several registrars.
 pub fn several_behind(url: &str, dumped: &Dumped) -> Option<String> {
-    if dumped.contradicts_itself {
-        return Some(format!(
-            "several registrars answer at {url}, or a phone came and left in an instant: a member is \
-             registered by one answer and not by the next"
-        ));
+    let uptime = dumped.uptime.as_ref();
+    let since = uptime.map(|uptime| &*uptime.reported.since);
+    match uptime.and_then(|uptime| uptime.other.as_deref()) {
+        Some(other) if Some(other) == since => Some(of_one_second(url)),
+        Some(other) => Some(format!(
+            "several registrars answer at {url}: up since {}, and since {}",
+            shown(since),
+            shown(Some(other))
+        )),
+        None => dumped.contradicts_itself.then(|| {
+            format!(
+                "several registrars answer at {url}, or a phone came and left in an instant: a \
+                 member is registered by one answer and not by the next"
+            )
+        }),
     }
-    let uptime = dumped.uptime.as_ref()?;
-    Some(format!(
-        "several registrars answer at {url}: up since {}, and since {}",
-        shown(Some(&uptime.reported.since)),
-        shown(Some(uptime.other.as_ref()?))
-    ))
 }
 
 fn shown(since: Option<&[u8]>) -> String {
@@ -170,7 +185,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::kamailio::Uptime;
+    use crate::kamailio::{Processes, Rpc, Uptime};
     use crate::run::answer::{Heard, UptimeAnswer};
 
     fn dumped(aors: usize, uptime: Option<UptimeAnswer>) -> Answer {
@@ -197,6 +212,7 @@ mod tests {
                 since: since.into(),
                 seconds: Some(0),
             },
+            processes: None,
             asked: now,
             came: now,
             other: None,
@@ -372,6 +388,18 @@ mod tests {
             doubt(answer(5, "a"), of_one_second),
             "a member is registered by one answer and not by the next",
         );
+        let of_process = |number| {
+            let told = format!(r#"{{"result":[{number}]}}"#);
+            let uptime = UptimeAnswer {
+                processes: Processes::read(Rpc::JsonRpc, told.as_bytes()),
+                ..up_since("a", 9).unwrap()
+            };
+            dumped(5, Some(uptime))
+        };
+        let said = "started in the same second: core.ps tells of other processes";
+        assert_says(doubt(of_process(7), of_process(8)), said);
+        assert_eq!(doubt(of_process(7), of_process(7)), None);
+        assert_eq!(doubt(of_process(7), answer(5, "a")), None, "not told");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::answer::{Answer, DumpFacts, UptimeAnswer};
 use super::config::Config;
-use super::{dump_facts, look};
+use super::{dump_facts, questions};
 use crate::kamailio::{self, Registrar};
 use crate::matching::Nothing;
 use crate::store::{self, Store};
@@ -44,7 +44,7 @@ fn of(registrar: &Registrar, answer: &mut Answer) -> RegistrarFacts {
     let mut dump = facts.unwrap_or_default();
     let uptime = match answer.uptime() {
         Some(uptime) => Ok(uptime.clone()),
-        None => look::uptime(registrar, Instant::now()),
+        None => questions::uptime(registrar, Instant::now()),
     };
     // Of a dump that nobody may act upon the header is not kept.
     let answers = uptime.as_ref().map_or_else(|no| no.is_forbidden, |_| true);

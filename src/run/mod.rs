@@ -16,6 +16,7 @@ mod notice;
 mod outcome;
 mod prepare;
 mod progress;
+mod questions;
 mod signals;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub enum WhyOff {
     NotBack,
     /// Redis confirmed that they are back, and may have lost it.
     PerhapsLost,
-    /// Redis did not confirm their removal, which may be run late.
+    /// Redis did not answer a try to remove them, which may be run late.
     PerhapsLate,
 }
 

@@ -19,8 +19,8 @@ pub struct Balancing {
     pub turn: fn(usize, usize) -> usize,
     /// How long the way there is.
     pub delay: Duration,
-    /// It answers core.uptime with 403.
-    pub forbids_uptime: bool,
+    /// It answers these commands with 403.
+    pub forbids: &'static [&'static str],
 }
 
 impl Default for Balancing {
@@ -29,7 +29,7 @@ impl Default for Balancing {
         Balancing {
             turn: |connection, registrars| connection % registrars,
             delay: Duration::ZERO,
-            forbids_uptime: false,
+            forbids: &[],
         }
     }
 }
@@ -58,8 +58,12 @@ impl Balancer {
             };
             swallow(&mut client);
             thread::sleep(balancing.delay);
-            let asks_for_uptime = String::from_utf8_lossy(&request).contains("core.uptime");
-            let reply = if balancing.forbids_uptime && asks_for_uptime {
+            let asked = String::from_utf8_lossy(&request);
+            let reply = if balancing
+                .forbids
+                .iter()
+                .any(|command| asked.contains(command))
+            {
                 Some(HttpStub::answer("403 Forbidden", "no"))
             } else {
                 TcpStream::connect(address).ok().and_then(|mut server| {
@@ -75,5 +79,9 @@ impl Balancer {
 
     pub fn url(&self) -> String {
         format!("http://{}/rpc", self.listener.address)
+    }
+
+    pub fn jsonrpc_url(&self) -> String {
+        format!("http://{}/jsonrpc", self.listener.address)
     }
 }

@@ -1,5 +1,5 @@
 //! Between kamonline and a real Kamailio: does something at the right moment, delays, or falsifies one reply. Questions for
-//! the uptime pass, and so do those for another dump of the same look: only looks are counted.
+//! the uptime and the processes pass, and so do those for another dump of the same look: only looks are counted.
 
 use super::kamailio::Kamailio;
 use super::listener::{Listener, read_message, swallow};
@@ -115,7 +115,7 @@ impl Script {
     fn reply(&mut self, request: Vec<u8>, kamailio: SocketAddr) -> Forwarded {
         let mut delay = Duration::ZERO;
         match self.looks.of(&request) {
-            Asked::Uptime => {
+            Asked::Uptime | Asked::Processes => {
                 let bytes = self.forward(&request, kamailio).unwrap_or_default();
                 return Forwarded {
                     is_last: bytes.is_empty(),

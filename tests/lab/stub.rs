@@ -73,6 +73,14 @@ impl HttpStub {
         ))
     }
 
+    /// The answer to core.ps, over either kind of RPC.
+    pub fn processes(request: &[u8]) -> Vec<u8> {
+        HttpStub::page(match request.starts_with(b"POST") {
+            true => r#"{"jsonrpc":"2.0","result":[7,"main process - attendant"],"id":1}"#,
+            false => "<td>200: OK</td><pre>7<br/>main process - attendant<br/></pre>",
+        })
+    }
+
     /// A 200 with this body, as Kamailio writes its heads.
     pub fn page(body: impl AsRef<[u8]>) -> Vec<u8> {
         HttpStub::answer("200 OK", body)
@@ -136,13 +144,14 @@ impl Script {
                 })
             }
             Asked::Uptime => nth(self.looks.uptimes, &self.uptimes),
+            Asked::Processes => Reply::Whole(HttpStub::processes(&request)),
             Asked::Look(_) | Asked::Again => nth(self.looks.requests.len(), replies),
         }
     }
 }
 
-/// Counts what a registrar is asked. One look asks for the dump, and then six times for the uptime; if the dump was cheap,
-/// it asks for another one after one or two of these each.
+/// Counts what a registrar is asked. One look asks for the dump, and then six times for the uptime and the processes; if the
+/// dump was cheap, it asks for another one after one or two of these each.
 #[derive(Default)]
 pub struct Looks {
     /// The first of each look.
@@ -155,6 +164,7 @@ pub struct Looks {
 
 pub enum Asked {
     Uptime,
+    Processes,
     /// The n-th look begins, from 1.
     Look(usize),
     /// For another dump of the same look.
@@ -163,8 +173,11 @@ pub enum Asked {
 
 impl Looks {
     pub fn of(&mut self, request: &[u8]) -> Asked {
-        let asks_for_uptime = String::from_utf8_lossy(request).contains("core.uptime");
-        if asks_for_uptime {
+        let asked = String::from_utf8_lossy(request);
+        if asked.contains("core.ps") {
+            return Asked::Processes;
+        }
+        if asked.contains("core.uptime") {
             self.uptimes += 1;
             self.uptimes_since_dump += 1;
             return Asked::Uptime;

@@ -10,6 +10,9 @@ use crate::lab::{
 };
 
 const KEY: &str = "ONLINE:abc.voip.ca";
+/// What gives several registrars away that were started in the same second.
+const OTHER_PROCESSES: &str = "core.ps tells of other processes from one answer to the next";
+const CONTRADICTION: &str = "a member is registered by one answer and not by the next";
 
 /// Two users of each registrar, all of whom are on the board, and `dead`.
 fn register(registrars: &[Kamailio], redis: &Redis) {
@@ -22,7 +25,11 @@ fn register(registrars: &[Kamailio], redis: &Redis) {
 }
 
 fn start(redis: &Redis) -> Kamailio {
-    Kamailio::start(&KamailioOptions::default(), Some(redis))
+    let options = KamailioOptions {
+        jsonrpc: true,
+        ..KamailioOptions::default()
+    };
+    Kamailio::start(&options, Some(redis))
 }
 
 /// So many registrars that were started in the same second, by what they say themselves.
@@ -85,19 +92,25 @@ fn of_several_registrars_behind_one_address_none_is_believed_alone() {
     }
 }
 
-/// Nothing but who is registered tells these apart.
+/// Their processes tell these apart, and where they do not, who is registered.
 #[test]
 fn nor_are_several_that_were_started_in_the_same_second() {
     for count in [2, 3] {
         let redis = Redis::start();
         let registrars = of_one_second(count, &redis);
         register(&registrars, &redis);
-        let balancer = Balancer::before(&registrars);
-        for _ in 0..5 {
-            let run = run(&balancer.url(), &redis, &["--max-removal=100%"]).expect(3);
-            let said = "a member is registered by one answer and not by the next";
-            assert!(run.stderr.contains(said), "{}", run.stderr);
-            assert_eq!(redis.members(KEY).len(), 2 * count + 1);
+        for (forbids, said) in [(&[][..], OTHER_PROCESSES), (&["core.ps"], CONTRADICTION)] {
+            let balancing = Balancing {
+                forbids,
+                ..Balancing::default()
+            };
+            let balancer = Balancer::with(balancing, &registrars);
+            let (url, jsonrpc_url) = (balancer.url(), balancer.jsonrpc_url());
+            for (url, rpc) in [(&*url, "xhttp_rpc"), (&*jsonrpc_url, "jsonrpc")].repeat(3) {
+                let run = run(url, &redis, &["--max-removal=100%", "--rpc", rpc]).expect(3);
+                assert!(run.stderr.contains(said), "{}", run.stderr);
+                assert_eq!(redis.members(KEY).len(), 2 * count + 1);
+            }
         }
         assert_eq!(redis.calls("srem"), 0);
     }
@@ -105,7 +118,7 @@ fn nor_are_several_that_were_started_in_the_same_second() {
 
 /// More users than a registrar has whose dump is asked for again in any case, in a dump that is not cheap either.
 #[test]
-fn nor_are_large_ones_where_much_would_go_or_core_uptime_is_forbidden() {
+fn nor_are_large_ones() {
     let redis = Redis::start();
     let registrars = of_one_second(2, &redis);
     for (number, kamailio) in registrars.iter().enumerate() {
@@ -113,25 +126,52 @@ fn nor_are_large_ones_where_much_would_go_or_core_uptime_is_forbidden() {
         kamailio.phone().register_many(users);
     }
     redis.add(KEY, "dead");
-    let delay = Duration::from_millis(25);
-    for balancing in [
-        // The first dump of every look is the first registrar's, if it is a look's only one.
-        Balancing {
-            turn: |connection, _| (connection % 7).min(1),
-            delay,
-            ..Balancing::default()
-        },
-        Balancing {
-            delay,
-            forbids_uptime: true,
-            ..Balancing::default()
-        },
+    let balancing = Balancing {
+        delay: Duration::from_millis(25),
+        ..Balancing::default()
+    };
+    for (balancing, said) in [
+        (balancing, OTHER_PROCESSES),
+        // Much would go. The first dump of every look is the first registrar's, if it is a look's only one.
+        (
+            Balancing {
+                turn: |connection, _| (connection % 7).min(1),
+                forbids: &["core.ps"],
+                ..balancing
+            },
+            CONTRADICTION,
+        ),
+        (
+            Balancing {
+                forbids: &["core.ps", "core.uptime"],
+                ..balancing
+            },
+            CONTRADICTION,
+        ),
     ] {
         let balancer = Balancer::with(balancing, &registrars);
         let run = run(&balancer.url(), &redis, &["--max-removal=100%"]).expect(3);
-        let said = "a member is registered by one answer and not by the next";
         assert!(run.stderr.contains(said), "{}", run.stderr);
         assert_eq!(redis.members(KEY).len(), 2 * 5_001 + 1);
     }
+    assert_eq!(redis.calls("srem"), 0);
+}
+
+/// Whose dump nobody gets: a few users of many, so the first one's is asked for once at each look.
+#[test]
+fn nor_is_a_small_one_beside_a_large_one() {
+    let redis = Redis::start();
+    let registrars = of_one_second(2, &redis);
+    let users = (0..5_001).map(|user| format!("0{user:04}@abc.voip.ca"));
+    registrars[0].phone().register_many(users);
+    registrars[1].register("1000@abc.voip.ca");
+    let balancing = Balancing {
+        turn: |connection, _| (connection % 13) % 2,
+        ..Balancing::default()
+    };
+    let balancer = Balancer::with(balancing, &registrars);
+    let run = run(&balancer.url(), &redis, &[]).expect(3);
+    assert!(run.stderr.contains(OTHER_PROCESSES), "{}", run.stderr);
+    assert_eq!(redis.members(KEY).len(), 5_002);
     assert_eq!(redis.calls("srem"), 0);
 }

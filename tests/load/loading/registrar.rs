@@ -177,6 +177,7 @@ impl Script {
         match request.split(' ').nth(1).unwrap() {
             path if path.starts_with("/rpc/ul/ul.dump?arg=brief+") => self.dump(),
             path if path.starts_with("/rpc/core/core.uptime?arg=") => self.up(),
+            path if path.starts_with("/rpc/core/core.ps?arg=") => HttpStub::processes(b"GET"),
             path => panic!("the script has no answer for {path}"),
         }
     }
