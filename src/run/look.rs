@@ -20,7 +20,7 @@ const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
 const CHEAP: Duration = Duration::from_millis(20);
 /// Or than this, where it has few AoRs, where much is at stake, or where nothing else tells one registrar from another.
 const BEARABLE: Duration = Duration::from_secs(1);
-const FEW_AORS: usize = 5000;
+const FEW_AORS: usize = 500;
 /// A removal is large that is of more members than this, and of more than 1 in so many.
 const FEW_MEMBERS: usize = 10;
 const LARGE: usize = 4;
