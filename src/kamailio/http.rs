@@ -63,27 +63,42 @@ pub fn connect_timeout(timeout: Duration) -> Duration {
 pub struct Turns {
     clients: Vec<Client>,
     taken: AtomicUsize,
-    /// An address has no turn, though there are several of its family. Of the only one of a family this is no wonder:
-    /// Kamailio may listen for the other family only.
+    /// An address has no turn, and may be another registrar's.
     pub leave_one_out: bool,
 }
 
+/// What there is at an address of a name.
+pub enum Found {
+    Registrar(Client),
+    /// It takes connections, and does not answer in time.
+    Hanging,
+    Nothing,
+}
+
 impl Turns {
-    pub fn new(addresses: Vec<(SocketAddr, Option<Client>)>) -> Self {
+    pub fn new(addresses: Vec<(SocketAddr, Found)>) -> Self {
         let is_like = |one: &SocketAddr, other: &SocketAddr| one.is_ipv4() == other.is_ipv4();
-        let has_like = |one| {
+        let has_like = |one: &SocketAddr| {
             addresses
                 .iter()
                 .filter(|(other, _)| is_like(one, other))
                 .count()
                 > 1
         };
-        let mut all = addresses.iter();
+        // At the only one of a family this is no wonder: Kamailio may listen for the other family only.
+        let is_left_out = |(address, found): &(SocketAddr, Found)| match found {
+            Found::Registrar(_) => false,
+            Found::Hanging => true,
+            Found::Nothing => has_like(address),
+        };
         Self {
-            leave_one_out: all.any(|(address, client)| client.is_none() && has_like(address)),
+            leave_one_out: addresses.iter().any(is_left_out),
             clients: addresses
                 .into_iter()
-                .filter_map(|(_, client)| client)
+                .filter_map(|(_, found)| match found {
+                    Found::Registrar(client) => Some(client),
+                    Found::Hanging | Found::Nothing => None,
+                })
                 .collect(),
             taken: AtomicUsize::new(0),
         }

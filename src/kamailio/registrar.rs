@@ -11,7 +11,7 @@ use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
 
 use super::error::{self, Error};
 use super::explain::explain;
-use super::http::{self, Login, Turns};
+use super::http::{self, Found, Login, Turns};
 use super::processes::Processes;
 use super::uptime::Uptime;
 use super::{Command, Nonce, Rpc, jsonrpc, xhttp_rpc};
@@ -157,18 +157,28 @@ impl Registrar {
         if addresses.len() < 2 {
             return;
         }
-        let clients = super::each(addresses, |address| {
-            let one = self.at(address).filter(|one| one.uptime().is_ok());
-            (address, one.map(|one| one.client))
-        });
-        self.turns.get_or_init(|| Turns::new(clients));
+        let found = super::each(addresses, |address| (address, self.found_at(address)));
+        self.turns.get_or_init(|| Turns::new(found));
     }
 
-    /// Whether its name has several addresses of one family, and not all of them are asked.
+    fn found_at(&self, address: SocketAddr) -> Found {
+        let Some(one) = self.at(address) else {
+            return Found::Nothing;
+        };
+        let connects = || TcpStream::connect_timeout(&address, SMALL_ANSWER).is_ok();
+        match one.exchange(Command::Uptime, |answer| Uptime::read(self.rpc, answer)) {
+            Ok(_) => Found::Registrar(one.client),
+            Err(Error::TooSlow) if connects() => Found::Hanging,
+            Err(_) => Found::Nothing,
+        }
+    }
+
+    /// Whether its name has several addresses of one family, or one that hangs, and not all of them are asked.
     pub fn has_several_addresses(&self) -> bool {
         let none_asked = || {
             let addresses = self.addresses().into_iter();
-            Turns::new(addresses.map(|address| (address, None)).collect()).leave_one_out
+            let nothing = addresses.map(|address| (address, Found::Nothing));
+            Turns::new(nothing.collect()).leave_one_out
         };
         let turns = self.turns.get();
         turns.map_or_else(none_asked, |turns| turns.leave_one_out)
