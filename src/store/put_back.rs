@@ -111,10 +111,10 @@ impl Store<'_> {
         if servers.topology == Topology::One {
             return Duration::ZERO;
         }
-        let confirmed_by = self.pipeline.take();
+        self.pipeline = None;
         let took = self.connect_anew(servers);
-        if let (Some(old), Some(new)) = (confirmed_by, &self.pipeline) {
-            write.repeat(|key| old.master_place(key) != new.master_place(key));
+        if let Some(pipeline) = &self.pipeline {
+            write.repeat(|key, confirmed_at| pipeline.master_place(key) != confirmed_at);
         }
         took
     }
@@ -135,7 +135,7 @@ impl Store<'_> {
                 let is_its = |key: &[u8]| pipeline.master_of(key) == master;
                 // It may have died, and have confirmed more than it kept.
                 if error.is_of_the_connection() || error.is_failing_over() {
-                    write.repeat(is_its);
+                    write.repeat(|key, _| is_its(key));
                 }
                 // Who hangs once takes no more of the time of the others: the next walk begins with what is left of it.
                 if matches!(error, Error::TimedOut) {

@@ -54,13 +54,21 @@ fn url(address: SocketAddr) -> String {
     format!("redis://{address}")
 }
 
-/// What CLUSTER SLOTS says where one master has all of them.
+/// What CLUSTER SLOTS says where each of these masters has so many of them, one behind the other.
+fn slots(masters: &[(SocketAddr, usize)]) -> Vec<u8> {
+    let (mut said, mut first) = (format!("*{}\r\n", masters.len()), 0);
+    for (master, count) in masters {
+        let (last, port) = (first + count - 1, master.port());
+        let range = format!("*3\r\n:{first}\r\n:{last}\r\n");
+        said += &format!("{range}*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+        first += count;
+    }
+    said.into_bytes()
+}
+
+/// The same where one master has all of them.
 fn slots_of(master: SocketAddr) -> Vec<u8> {
-    format!(
-        "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{}\r\n",
-        master.port()
-    )
-    .into_bytes()
+    slots(&[(master, 16_384)])
 }
 
 /// A cluster with one master.
@@ -213,7 +221,7 @@ fn what_is_refused_once_it_was_confirmed_is_perhaps_lost() {
     let refused: &[u8] = b"-OOM command not allowed\r\n";
     let sent = write.send(&mut server([DONE, refused]), &|| true);
     assert_eq!(sent.unwrap_err().refusal(), Some(Refusal::OutOfMemory));
-    write.repeat(|_| true);
+    write.repeat(|_, _| true);
     let sent = write.send(&mut server([refused, refused]), &|| true);
     assert!(sent.is_err());
     let fates = write.ended(None).fates;
@@ -231,7 +239,7 @@ fn what_was_confirmed_is_sent_three_times_more_and_then_perhaps_lost() {
     for confirmed in 1..=4 {
         write.send(&mut pipeline(&servers), &|| true).unwrap();
         assert_eq!(write.confirmations(), confirmed);
-        write.repeat(|_| true);
+        write.repeat(|_, _| true);
     }
     assert_eq!(write.ended(None).fates, [(0, Fate::PerhapsLost)]);
 }
@@ -270,6 +278,35 @@ fn what_a_demoted_master_confirms_is_put_back_on_the_new_one() {
         let added = [old_added, new_added].map(|added| added.load(Ordering::SeqCst));
         assert_eq!(added, [adds_before_the_fail_over, 2]);
     }
+}
+
+/// The connection to another master of the cluster breaks, and over the next ones the demoted one is none any more.
+#[test]
+fn what_an_earlier_connection_confirmed_is_put_back_on_the_new_master() {
+    let counting = |added: Arc<AtomicUsize>, breaks: usize| {
+        server(move |name| match name {
+            "SADD" if added.fetch_add(1, Ordering::SeqCst) < breaks => None,
+            "SADD" => Some(DONE.to_vec()),
+            _ => Some(NO.to_vec()),
+        })
+    };
+    let added: [Arc<AtomicUsize>; 3] = Default::default();
+    let old = counting(added[0].clone(), 0);
+    let new = counting(added[1].clone(), 0);
+    let other = counting(added[2].clone(), 1);
+    let others = added[2].clone();
+    let node = server(move |_| {
+        let is_over = others.load(Ordering::SeqCst) > 0;
+        let master = if is_over { new } else { old };
+        Some(slots(&[(master, 8_192), (other, 8_192)]))
+    });
+    let servers = Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1);
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    // Their slots are 7749 and 11814.
+    let sets = ["ONLINE:2", "ONLINE:1"].map(String::from);
+    let written = store.put_back(&changes(&sets));
+    assert_eq!(written.with(&[Fate::Done]).len(), 2);
+    assert_eq!(added.map(|added| added.load(Ordering::SeqCst)), [1, 1, 2]);
 }
 
 #[test]

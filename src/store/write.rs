@@ -5,6 +5,7 @@ use redis::Cmd;
 use super::connection::Connection;
 use super::error::{Error, Refusal, Result};
 use super::pipeline::{COMMAND, Pipeline};
+use super::server::Place;
 use crate::failure::Failure;
 
 /// How many members one SREM or SADD names.
@@ -71,6 +72,8 @@ struct Command<'a, Id> {
     members: &'a [(Id, &'a [u8])],
     fate: Fate,
     is_unanswered: bool,
+    /// Where the master was that confirmed it last.
+    confirmed_at: Option<Place>,
     /// How often it was sent.
     tries: usize,
     /// How often it was confirmed, and sent again.
@@ -87,6 +90,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 members,
                 fate: Fate::Untouched,
                 is_unanswered: false,
+                confirmed_at: None,
                 tries: 0,
                 repeats: 0,
                 is_refused: false,
@@ -127,11 +131,11 @@ impl<'a, Id: Copy> Write<'a, Id> {
         self.confirmations
     }
 
-    /// What was confirmed for these keys is sent once more: the server may have lost it. Not for ever, since one command
-    /// may break each connection.
-    pub fn repeat(&mut self, is_lost: impl Fn(&[u8]) -> bool) {
+    /// What was confirmed for these keys, by the master at this place, is sent once more: it may be lost. Not for ever, since
+    /// one command may break each connection.
+    pub fn repeat(&mut self, is_lost: impl Fn(&[u8], Option<&Place>) -> bool) {
         for command in &mut self.commands {
-            if command.fate == Fate::Done && is_lost(command.key) {
+            if command.fate == Fate::Done && is_lost(command.key, command.confirmed_at.as_ref()) {
                 command.fate = match command.repeats < MOST_REPEATS {
                     true => Fate::Unconfirmed,
                     false => Fate::PerhapsLost,
@@ -192,6 +196,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 Ok(reply) => match reply.into_number::<usize>() {
                     Ok(done) if done <= command.members.len() => {
                         command.fate = Fate::Done;
+                        command.confirmed_at = pipeline.master_place(command.key).cloned();
                         self.confirmations += 1;
                     }
                     // No reply to such a command: nobody knows what was run.
