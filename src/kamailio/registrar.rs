@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use reqwest::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SERVER};
 
 use super::error::{self, Error};
 use super::explain::explain;
@@ -36,10 +36,18 @@ pub struct Registrar {
 /// What one registrar answered.
 pub struct Dump<Output> {
     pub output: Output,
-    /// The `Server` header, for instance `kamailio (5.6.3 (x86_64/linux))`.
-    pub server: Option<String>,
+    pub head: Head,
     /// When it was asked for.
     pub asked: Instant,
+}
+
+/// The headers of an answer that tell something.
+#[derive(Default)]
+pub struct Head {
+    /// `Server`, for instance `kamailio (5.6.3 (x86_64/linux))`.
+    pub server: Option<String>,
+    /// `Sia`: from which address and port Kamailio was asked, so over which connection. Kamailio 4.0 has none.
+    pub asked_from: Option<String>,
 }
 
 /// Why it does not tell for how long it has been up.
@@ -82,7 +90,7 @@ impl Registrar {
             let asked = Instant::now();
             // Before Kamailio is asked: a visitor has something to do while Kamailio prints.
             let mut visitor = begin();
-            let (output, server) = self.exchange(Command::Dump, |response| {
+            let (output, head) = self.exchange(Command::Dump, |response| {
                 let mut visit = |item: DumpItem| visitor.visit(item);
                 match self.rpc {
                     Rpc::XhttpRpc => read_page(response, &mut visit),
@@ -92,7 +100,7 @@ impl Registrar {
             })?;
             Ok(Dump {
                 output,
-                server,
+                head,
                 asked,
             })
         });
@@ -106,11 +114,10 @@ impl Registrar {
     }
 
     /// Asks how long it has been up.
-    pub fn uptime(&self) -> Result<Uptime, NoUptime> {
+    pub fn uptime(&self) -> Result<(Uptime, Head), NoUptime> {
         let uptime = self.retrying(|| {
             let read = |response| Uptime::read(self.rpc, response);
             self.exchange(Command::Uptime, read)
-                .map(|(uptime, _)| uptime)
         });
         uptime.map_err(|error| NoUptime {
             is_forbidden: matches!(error, Error::Refused { .. } | Error::Silent),
@@ -127,7 +134,7 @@ impl Registrar {
     /// What answers there calls itself: its `Server` header, whatever the answer is.
     pub fn server(&self) -> Option<String> {
         match self.send(Command::Uptime) {
-            Ok((_, server)) | Err(Error::Refused { server, .. }) => server,
+            Ok((_, Head { server, .. })) | Err(Error::Refused { server, .. }) => server,
             Err(_) => None,
         }
     }
@@ -233,26 +240,26 @@ impl Registrar {
         )
     }
 
-    /// One question: what `read` makes of an answer with status 200, and the `Server` header.
+    /// One question: what `read` makes of an answer with status 200, and its head.
     fn exchange<T>(
         &self,
         command: Command,
         read: impl FnOnce(Response) -> Result<T, Error>,
-    ) -> Result<(T, Option<String>), Error> {
-        let (response, server) = self.send(command)?;
+    ) -> Result<(T, Head), Error> {
+        let (response, head) = self.send(command)?;
         match read(response) {
-            Ok(answer) => Ok((answer, server)),
+            Ok(answer) => Ok((answer, head)),
             Err(Error::Refused { status, body, .. }) => Err(Error::Refused {
                 status,
-                server,
+                server: head.server,
                 body,
             }),
             Err(error) => Err(error),
         }
     }
 
-    /// An answer with status 200, of now, and its `Server` header.
-    fn send(&self, command: Command) -> Result<(Response, Option<String>), Error> {
+    /// An answer with status 200, of now, and its head.
+    fn send(&self, command: Command) -> Result<(Response, Head), Error> {
         let timeout = match command {
             Command::Processes => self.deadlines.timeout.min(SMALL_ANSWER),
             _ => self.deadlines.timeout,
@@ -262,20 +269,23 @@ impl Registrar {
             let value = response.headers().get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let server = header(SERVER);
+        let head = Head {
+            server: header(SERVER),
+            asked_from: header(HeaderName::from_static("sia")),
+        };
         let age = header(AGE).and_then(|age| age.trim().parse().ok());
         let status = response.status();
         if status != 200 {
             return Err(Error::Refused {
                 status: status.as_u16(),
-                server,
+                server: head.server,
                 body: error::start(response),
             });
         }
         if let Some(age @ 1..) = age {
             return Err(Error::Old(age));
         }
-        Ok((response, server))
+        Ok((response, head))
     }
 
     fn request(&self, command: Command) -> RequestBuilder {

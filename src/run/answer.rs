@@ -36,6 +36,8 @@ pub enum Heard {
 pub struct Dumped {
     /// The `Server` header.
     pub server: Option<String>,
+    /// From which address and port Kamailio was asked, if it tells.
+    pub asked_from: Option<String>,
     /// In the tables that count.
     pub aors: usize,
     /// Most of these have no `@`, where domains are ignored: its usrloc has use_domain 0.
@@ -58,6 +60,8 @@ pub struct UptimeAnswer {
     pub processes: Option<Processes>,
     pub asked: Instant,
     pub came: Instant,
+    /// Of each answer, from which address and port Kamailio was asked.
+    pub asked_from: Vec<Option<String>>,
     /// Since when another one at the same address has been up. If since the same second, it has other processes.
     pub other: Option<Vec<u8>>,
     /// How long the youngest had been up when the dump was asked for. None is one that has started since, or whose uptime

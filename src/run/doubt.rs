@@ -71,6 +71,7 @@ impl Looks<'_> {
                 None
             }
             .or_else(|| stands_still(url, before, now))
+            .or_else(|| is_kept(url, before, now))
             .or_else(|| of_aors(url, before, now, any_users))
         });
         doubts.next().or_else(|| self.flood())
@@ -120,6 +121,17 @@ fn stands_still(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
         format!(
             "Kamailio at {url}: a cache answers, or the clock was set back: up for {was} s, and {passed} s later for {is} s"
         )
+    })
+}
+
+/// Each question goes over a connection of its own. A proxy that uses one to Kamailio again asks for the uptime over it, too;
+/// a cache that keeps the dump does not.
+fn is_kept(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
+    let uptimes = [before.uptime.as_ref()?, now.uptime.as_ref()?];
+    let mut others = uptimes.into_iter().flat_map(|uptime| &uptime.asked_from);
+    let is_same = before.asked_from.is_some() && now.asked_from == before.asked_from;
+    (is_same && others.all(|other| *other != now.asked_from)).then(|| {
+        format!("Kamailio at {url}: a cache answers: both dumps came over one connection to Kamailio, and no uptime did")
     })
 }
 
@@ -194,6 +206,7 @@ mod tests {
             url: "http://k/rpc".into(),
             heard: Heard::Dumped(Dumped {
                 server: None,
+                asked_from: None,
                 aors,
                 lacks_domains: false,
                 asked: now,
@@ -213,6 +226,7 @@ mod tests {
                 seconds: Some(0),
             },
             processes: None,
+            asked_from: Vec::new(),
             asked: now,
             came: now,
             other: None,
@@ -364,6 +378,27 @@ mod tests {
             ..looks(&first, &another)
         };
         assert_eq!(replicas.doubt(), None);
+    }
+
+    #[test]
+    fn a_dump_that_came_over_an_old_connection_is_a_cache_s_unless_the_uptimes_did() {
+        let over = |of_dump: Option<&str>, of_uptime: &str| {
+            let uptime = UptimeAnswer {
+                asked_from: vec![Some("8".into()), Some(of_uptime.into())],
+                ..up_since("a", 9).unwrap()
+            };
+            let mut answer = dumped(5, Some(uptime));
+            if let Heard::Dumped(dumped) = &mut answer.heard {
+                dumped.asked_from = of_dump.map(String::from);
+            }
+            answer
+        };
+        let said = "a cache answers: both dumps came over one connection";
+        assert_says(doubt(over(Some("7"), "9"), over(Some("7"), "10")), said);
+        assert_eq!(doubt(over(Some("7"), "9"), over(Some("11"), "9")), None);
+        let one_connection = doubt(over(Some("7"), "7"), over(Some("7"), "10"));
+        assert_eq!(one_connection, None);
+        assert_eq!(doubt(over(None, "9"), over(None, "10")), None, "not told");
     }
 
     #[test]

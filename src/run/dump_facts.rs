@@ -19,7 +19,7 @@ pub fn dump<V: DumpVisitor>(
     let contents = Cell::new(None);
     let dump = registrar.dump(|| Counting::for_visitor(begin(), &contents));
     let facts = DumpFacts {
-        server: dump.as_ref().ok().and_then(|dump| dump.server.clone()),
+        server: dump.as_ref().ok().and_then(|dump| dump.head.server.clone()),
         contents: contents.take(),
         failure: dump.as_ref().err().map(ToString::to_string),
     };

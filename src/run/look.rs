@@ -65,7 +65,8 @@ impl Look {
                     let lacks_domains = dump.output.without_at * 2 > aors;
                     look.dumps.push(dump.output);
                     Heard::Dumped(Dumped {
-                        server: dump.server,
+                        server: dump.head.server,
+                        asked_from: dump.head.asked_from,
                         aors,
                         lacks_domains,
                         asked: dump.asked,

@@ -21,6 +21,7 @@ pub struct Questions<'a> {
 /// One answer.
 struct Told {
     uptime: Uptime,
+    asked_from: Option<String>,
     processes: Option<Processes>,
     asked: Instant,
     came: Instant,
@@ -46,11 +47,12 @@ impl<'a> Questions<'a> {
         let is_uptime_first = self.told.len().is_multiple_of(2);
         let sooner = (!is_uptime_first).then(|| self.processes()).flatten();
         let asked = Instant::now();
-        let uptime = self.registrar.uptime()?;
+        let (uptime, head) = self.registrar.uptime()?;
         let came = Instant::now();
         let later = is_uptime_first.then(|| self.processes()).flatten();
         self.told.push(Told {
             uptime,
+            asked_from: head.asked_from,
             processes: sooner.or(later),
             asked,
             came,
@@ -72,6 +74,7 @@ impl<'a> Questions<'a> {
     pub fn answer(self, asked: Instant) -> Option<UptimeAnswer> {
         // None comes first.
         let when_asked = self.told.iter().map(|one| one.up_at(asked)).min().flatten();
+        let asked_from = self.told.iter().map(|one| one.asked_from.clone()).collect();
         let mut told = self.told.into_iter();
         let first = told.next()?;
         let other = told.find(|one| {
@@ -80,6 +83,7 @@ impl<'a> Questions<'a> {
         Some(UptimeAnswer {
             reported: first.uptime,
             processes: first.processes,
+            asked_from,
             asked: first.asked,
             came: first.came,
             other: other.map(|one| one.uptime.since),

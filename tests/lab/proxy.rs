@@ -27,6 +27,8 @@ struct Script {
     first: Option<Vec<u8>>,
     /// Replies by their requests' first lines, up to this byte, as a cache keeps them.
     cache: Option<HashMap<Vec<u8>, Vec<u8>>>,
+    /// The requests with these words only.
+    cached: &'static str,
     cached_up_to: u8,
 }
 
@@ -71,17 +73,18 @@ impl Proxy {
 
     /// A request that has come before gets the reply of that time; a question for the uptime does, too.
     pub fn caching(self) -> Self {
-        self.caching_by(b'\r')
+        self.caching_by("", b'\r')
     }
 
-    /// The same, but what stands behind the `?` makes no difference.
-    pub fn caching_by_path(self) -> Self {
-        self.caching_by(b'?')
+    /// The same for requests that hold these words, but what stands behind the `?` makes no difference.
+    pub fn caching_by_path(self, words: &'static str) -> Self {
+        self.caching_by(words, b'?')
     }
 
-    fn caching_by(self, end: u8) -> Self {
+    fn caching_by(self, words: &'static str, end: u8) -> Self {
         let mut script = self.script.lock().unwrap();
-        (script.cache, script.cached_up_to) = (Some(HashMap::new()), end);
+        script.cache = Some(HashMap::new());
+        (script.cached, script.cached_up_to) = (words, end);
         drop(script);
         self
     }
@@ -152,6 +155,9 @@ impl Script {
         let Some(cache) = &mut self.cache else {
             return forward(request, kamailio);
         };
+        if !String::from_utf8_lossy(request).contains(self.cached) {
+            return forward(request, kamailio);
+        }
         let line = request.split(|byte| *byte == self.cached_up_to).next()?;
         if let Some(kept) = cache.get(line) {
             return Some(kept.clone());
