@@ -126,9 +126,10 @@ impl Registrar {
     }
 
     /// Of which processes it consists, if it tells that at once.
-    pub fn processes(&self) -> Option<Processes> {
+    pub fn processes(&self) -> Option<(Processes, Head)> {
         let read = |response| Ok(Processes::read(self.rpc, response));
-        self.exchange(Command::Processes, read).ok()?.0
+        let (processes, head) = self.exchange(Command::Processes, read).ok()?;
+        Some((processes?, head))
     }
 
     /// What answers there calls itself: its `Server` header, whatever the answer is.

@@ -36,8 +36,8 @@ pub enum Heard {
 pub struct Dumped {
     /// The `Server` header.
     pub server: Option<String>,
-    /// From which address and port Kamailio was asked, if it tells.
-    pub asked_from: Option<String>,
+    /// Of each dump of this look, from which address and port Kamailio was asked, if it tells.
+    pub asked_from: Vec<Option<String>>,
     /// In the tables that count.
     pub aors: usize,
     /// Most of these have no `@`, where domains are ignored: its usrloc has use_domain 0.
@@ -60,7 +60,7 @@ pub struct UptimeAnswer {
     pub processes: Option<Processes>,
     pub asked: Instant,
     pub came: Instant,
-    /// Of each answer, from which address and port Kamailio was asked.
+    /// The same of each answer to these questions.
     pub asked_from: Vec<Option<String>>,
     /// Since when another one at the same address has been up. If since the same second, it has other processes.
     pub other: Option<Vec<u8>>,

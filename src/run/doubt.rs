@@ -124,14 +124,20 @@ fn stands_still(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     })
 }
 
-/// Each question goes over a connection of its own. A proxy that uses one to Kamailio again asks for the uptime over it, too;
-/// a cache that keeps the dump does not.
+/// Each question goes over a connection of its own. A proxy that uses one to Kamailio again asks the other questions over it,
+/// too; a cache that keeps the dump does not.
 fn is_kept(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     let uptimes = [before.uptime.as_ref()?, now.uptime.as_ref()?];
     let mut others = uptimes.into_iter().flat_map(|uptime| &uptime.asked_from);
-    let is_same = before.asked_from.is_some() && now.asked_from == before.asked_from;
-    (is_same && others.all(|other| *other != now.asked_from)).then(|| {
-        format!("Kamailio at {url}: a cache answers: both dumps came over one connection to Kamailio, and no uptime did")
+    let first = before.asked_from.first()?;
+    let mut dumps = before.asked_from.iter().chain(&now.asked_from);
+    let is_kept =
+        first.is_some() && dumps.all(|one| one == first) && others.all(|other| other != first);
+    is_kept.then(|| {
+        format!(
+            "Kamailio at {url}: a cache answers: all dumps came over one connection to Kamailio, \
+             and nothing else did"
+        )
     })
 }
 
@@ -206,7 +212,7 @@ mod tests {
             url: "http://k/rpc".into(),
             heard: Heard::Dumped(Dumped {
                 server: None,
-                asked_from: None,
+                asked_from: Vec::new(),
                 aors,
                 lacks_domains: false,
                 asked: now,
@@ -389,11 +395,11 @@ mod tests {
             };
             let mut answer = dumped(5, Some(uptime));
             if let Heard::Dumped(dumped) = &mut answer.heard {
-                dumped.asked_from = of_dump.map(String::from);
+                dumped.asked_from = vec![of_dump.map(String::from); 2];
             }
             answer
         };
-        let said = "a cache answers: both dumps came over one connection";
+        let said = "a cache answers: all dumps came over one connection";
         assert_says(doubt(over(Some("7"), "9"), over(Some("7"), "10")), said);
         assert_eq!(doubt(over(Some("7"), "9"), over(Some("11"), "9")), None);
         let one_connection = doubt(over(Some("7"), "7"), over(Some("7"), "10"));

@@ -66,7 +66,7 @@ impl Look {
                     look.dumps.push(dump.output);
                     Heard::Dumped(Dumped {
                         server: dump.head.server,
-                        asked_from: dump.head.asked_from,
+                        asked_from: vec![dump.head.asked_from],
                         aors,
                         lacks_domains,
                         asked: dump.asked,
@@ -190,11 +190,11 @@ fn question(
         if dumped.came - dumped.asked > longest || !DUMP_AFTER.contains(&number) {
             continue;
         }
-        let matches = thread::scope(|threads| {
+        let again = thread::scope(|threads| {
             registrar.dump(|| DumpMatcher::begin(&config.rules, sets, threads))
-        })?
-        .output;
-        let mut readings = Readings::new(&config.rules, sets, &matches);
+        })?;
+        dumped.asked_from.push(again.head.asked_from);
+        let mut readings = Readings::new(&config.rules, sets, &again.output);
         for (member, (any, last)) in members.iter().zip(by_any.iter_mut().zip(&mut by_last)) {
             let now = readings.is_online(*member);
             dumped.contradicts_itself |= *last && !now;

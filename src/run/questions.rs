@@ -12,6 +12,7 @@ pub const QUESTIONS: usize = 6;
 pub struct Questions<'a> {
     registrar: &'a Registrar,
     told: Vec<Told>,
+    asked_from: Vec<Option<String>>,
     /// It was not asked for its processes yet, or has told them each time.
     pub tells_processes: bool,
     /// It did not tell them, and is not asked again.
@@ -21,7 +22,6 @@ pub struct Questions<'a> {
 /// One answer.
 struct Told {
     uptime: Uptime,
-    asked_from: Option<String>,
     processes: Option<Processes>,
     asked: Instant,
     came: Instant,
@@ -32,6 +32,7 @@ impl<'a> Questions<'a> {
         Self {
             registrar,
             told: Vec::new(),
+            asked_from: Vec::new(),
             tells_processes: for_processes,
             hides_processes: false,
         }
@@ -49,10 +50,10 @@ impl<'a> Questions<'a> {
         let asked = Instant::now();
         let (uptime, head) = self.registrar.uptime()?;
         let came = Instant::now();
+        self.asked_from.push(head.asked_from);
         let later = is_uptime_first.then(|| self.processes()).flatten();
         self.told.push(Told {
             uptime,
-            asked_from: head.asked_from,
             processes: sooner.or(later),
             asked,
             came,
@@ -64,17 +65,18 @@ impl<'a> Questions<'a> {
         if !self.tells_processes {
             return None;
         }
-        let processes = self.registrar.processes();
-        self.hides_processes = processes.is_none();
-        self.tells_processes = processes.is_some();
-        processes
+        let told = self.registrar.processes();
+        self.hides_processes = told.is_none();
+        self.tells_processes = told.is_some();
+        let (processes, head) = told?;
+        self.asked_from.push(head.asked_from);
+        Some(processes)
     }
 
     /// `asked` is when its dump was asked for.
     pub fn answer(self, asked: Instant) -> Option<UptimeAnswer> {
         // None comes first.
         let when_asked = self.told.iter().map(|one| one.up_at(asked)).min().flatten();
-        let asked_from = self.told.iter().map(|one| one.asked_from.clone()).collect();
         let mut told = self.told.into_iter();
         let first = told.next()?;
         let other = told.find(|one| {
@@ -83,7 +85,7 @@ impl<'a> Questions<'a> {
         Some(UptimeAnswer {
             reported: first.uptime,
             processes: first.processes,
-            asked_from,
+            asked_from: self.asked_from,
             asked: first.asked,
             came: first.came,
             other: other.map(|one| one.uptime.since),

@@ -240,7 +240,7 @@ fn a_cache_in_between_gives_no_old_answer() {
 #[test]
 fn a_cache_that_leaves_out_the_query_is_noticed() {
     let both =
-        "a cache answers: both dumps came over one connection to Kamailio, and no uptime did";
+        "a cache answers: all dumps came over one connection to Kamailio, and nothing else did";
     let still = "a cache answers, or the clock was set back: up for ";
     for (cached, settle, said) in [
         ("", "--settle=0s", both),
