@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::matching::{Contents, Plan, Table};
-use crate::run::{Facts, RegistrarFacts};
+use crate::run::{Facts, Other, RegistrarFacts};
 use crate::store::{self, Board, ServerFacts, Trial};
 use crate::text::Escaped;
 
@@ -44,11 +44,15 @@ fn of_registrar(facts: &RegistrarFacts, out: &mut impl Write) -> io::Result<()> 
                     "  at this address: several registrars answer, or a phone came and left in an instant"
                 )?,
                 None => writeln!(out, "  at this address: one registrar answers")?,
-                Some(other) if *other == uptime.reported.since => writeln!(
+                Some(Other::OfOneSecond) => writeln!(
                     out,
                     "  at this address: several registrars answer, started in the same second"
                 )?,
-                Some(other) => writeln!(
+                Some(Other::TellsLess) => writeln!(
+                    out,
+                    "  at this address: several registrars answer, one of which tells less"
+                )?,
+                Some(Other::Since(other)) => writeln!(
                     out,
                     "  at this address: several registrars answer, another one is up since {}",
                     Escaped(other.trim_ascii())

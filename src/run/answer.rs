@@ -62,11 +62,21 @@ pub struct UptimeAnswer {
     pub came: Instant,
     /// The same of each answer to these questions.
     pub asked_from: Vec<Option<String>>,
-    /// Since when another one at the same address has been up. If since the same second, it has other processes.
-    pub other: Option<Vec<u8>>,
+    pub other: Option<Other>,
     /// How long the youngest had been up when the dump was asked for. None is one that has started since, or whose uptime
     /// makes no sense.
     pub when_asked: Option<Duration>,
+}
+
+/// What gives another registrar at the same address away.
+#[derive(Clone)]
+pub enum Other {
+    /// It has been up since another time, this one.
+    Since(Vec<u8>),
+    /// It has been up since the same second, and has other processes.
+    OfOneSecond,
+    /// It does not tell what the first one tells.
+    TellsLess,
 }
 
 impl Answer {

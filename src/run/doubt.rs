@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Dumped};
-use super::questions::differ;
+use super::answer::{Answer, Dumped, Other};
 use crate::text::{Escaped, counted};
 
 /// Who comes and goes on any site between two looks.
@@ -91,10 +90,14 @@ impl Looks<'_> {
 fn restart(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     let since = |dumped: &Dumped| Some(dumped.uptime.as_ref()?.reported.since.clone());
     let processes = |dumped: &Dumped| dumped.uptime.as_ref()?.processes.clone();
-    let have_others = differ(&processes(before), &processes(now));
+    let processes = (processes(before), processes(now));
     let (before, now) = (since(before), since(now));
     if before == now {
-        return have_others.then(|| of_one_second(url));
+        return match processes {
+            (Some(before), Some(now)) => (before != now).then(|| of_one_second(url)),
+            (None, None) => None,
+            _ => Some(tells_less(url)),
+        };
     }
     Some(format!(
         "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
@@ -107,6 +110,13 @@ fn of_one_second(url: &str) -> String {
     format!(
         "several registrars answer at {url}, started in the same second: core.ps tells of other \
          processes from one answer to the next"
+    )
+}
+
+fn tells_less(url: &str) -> String {
+    format!(
+        "several registrars answer at {url}, or it is overloaded: it tells its uptime and its \
+         processes (core.uptime, core.ps) at one time and not at another"
     )
 }
 
@@ -175,13 +185,14 @@ fn of_aors(url: &str, before: &Dumped, now: &Dumped, any_users: bool) -> Option<
 pub fn several_behind(url: &str, dumped: &Dumped) -> Option<String> {
     let uptime = dumped.uptime.as_ref();
     let since = uptime.map(|uptime| &*uptime.reported.since);
-    match uptime.and_then(|uptime| uptime.other.as_deref()) {
-        Some(other) if Some(other) == since => Some(of_one_second(url)),
-        Some(other) => Some(format!(
+    match uptime.and_then(|uptime| uptime.other.as_ref()) {
+        Some(Other::Since(other)) => Some(format!(
             "several registrars answer at {url}: up since {}, and since {}",
             shown(since),
             shown(Some(other))
         )),
+        Some(Other::OfOneSecond) => Some(of_one_second(url)),
+        Some(Other::TellsLess) => Some(tells_less(url)),
         None => dumped.contradicts_itself.then(|| {
             format!(
                 "several registrars answer at {url}, or a phone came and left in an instant: a \
@@ -415,7 +426,7 @@ mod tests {
             ..
         }) = &mut several.heard
         {
-            uptime.other = Some(b"b".to_vec());
+            uptime.other = Some(Other::Since(b"b".to_vec()));
         }
         assert_says(
             doubt(answer(5, "a"), several),
@@ -440,7 +451,8 @@ mod tests {
         let said = "started in the same second: core.ps tells of other processes";
         assert_says(doubt(of_process(7), of_process(8)), said);
         assert_eq!(doubt(of_process(7), of_process(7)), None);
-        assert_eq!(doubt(of_process(7), answer(5, "a")), None, "not told");
+        let said = "it tells its uptime and its processes (core.uptime, core.ps) at one time and";
+        assert_says(doubt(of_process(7), answer(5, "a")), said);
     }
 
     #[test]

@@ -170,19 +170,16 @@ fn question(
 ) -> Result<Vec<MemberId>, Failure> {
     let is_large = members.len() > FEW_MEMBERS && members.len() * LARGE > sets.count();
     let mut questions = Questions::to(registrar, !config.replicated);
-    let mut forbids_uptime = false;
     let (mut by_any, mut by_last) = (vec![false; members.len()], vec![false; members.len()]);
     for number in 1..=QUESTIONS {
         match questions.ask() {
             Ok(()) => {}
-            Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {
-                forbids_uptime = true
-            }
+            Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {}
             Err(no) => return Err(no.failure),
         }
-        let longest = if dumped.aors <= FEW_AORS || is_large || forbids_uptime {
+        let longest = if dumped.aors <= FEW_AORS || is_large || questions.forbids_uptime() {
             BEARABLE
-        } else if !questions.tells_processes {
+        } else if !questions.tells_processes() {
             CHEAP
         } else {
             Duration::ZERO
@@ -201,9 +198,7 @@ fn question(
             (*any, *last) = (*any || now, now);
         }
     }
-    if !forbids_uptime {
-        dumped.uptime = questions.answer(dumped.asked);
-    }
+    dumped.uptime = questions.answer(dumped.asked);
     let online = members.iter().zip(by_any).filter(|(_, online)| *online);
     Ok(online.map(|(member, _)| *member).collect())
 }

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use crate::failure::Failure;
 use crate::store::Store;
-pub use answer::Answer;
+pub use answer::{Answer, Other};
 use carry_out::Carrier;
 pub use config::{Config, MissingUsers, Mode, StaleUsers};
 pub use facts::{Facts, RegistrarFacts};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::answer::UptimeAnswer;
+use super::answer::{Other, UptimeAnswer};
 use crate::kamailio::{NoUptime, Processes, Registrar, Uptime};
 
 /// How often one look asks a registrar for its uptime, and as often for its processes.
@@ -11,18 +11,18 @@ pub const QUESTIONS: usize = 6;
 
 pub struct Questions<'a> {
     registrar: &'a Registrar,
-    told: Vec<Told>,
+    for_processes: bool,
+    asked: usize,
+    /// Fewer than asked for where it forbids that.
+    uptimes: Vec<Told>,
+    /// None is no answer.
+    processes: Vec<Option<Processes>>,
     asked_from: Vec<Option<String>>,
-    /// It was not asked for its processes yet, or has told them each time.
-    pub tells_processes: bool,
-    /// It did not tell them, and is not asked again.
-    hides_processes: bool,
 }
 
 /// One answer.
 struct Told {
     uptime: Uptime,
-    processes: Option<Processes>,
     asked: Instant,
     came: Instant,
 }
@@ -31,65 +31,87 @@ impl<'a> Questions<'a> {
     pub fn to(registrar: &'a Registrar, for_processes: bool) -> Self {
         Self {
             registrar,
-            told: Vec::new(),
+            for_processes,
+            asked: 0,
+            uptimes: Vec::new(),
+            processes: Vec::new(),
             asked_from: Vec::new(),
-            tells_processes: for_processes,
-            hides_processes: false,
         }
     }
 
     /// Asks for both once more, for the other one first than before: in a round robin over two, one of them would answer for
-    /// the uptime each time. A question for the processes without an answer stands for the last one of all, so that the
-    /// number of requests stays odd.
+    /// the uptime each time. A first question for the processes without an answer is the only one, and stands for the last
+    /// one of all, so that the number of requests stays odd.
     pub fn ask(&mut self) -> Result<(), NoUptime> {
-        if self.told.len() + usize::from(self.hides_processes) == QUESTIONS {
+        if self.hides_processes() && self.asked == QUESTIONS - 1 {
             return Ok(());
         }
-        let is_uptime_first = self.told.len().is_multiple_of(2);
-        let sooner = (!is_uptime_first).then(|| self.processes()).flatten();
+        self.asked += 1;
+        if self.asked.is_multiple_of(2) {
+            self.ask_for_processes();
+            return self.ask_for_uptime();
+        }
+        let told = self.ask_for_uptime();
+        self.ask_for_processes();
+        told
+    }
+
+    fn ask_for_uptime(&mut self) -> Result<(), NoUptime> {
         let asked = Instant::now();
         let (uptime, head) = self.registrar.uptime()?;
-        let came = Instant::now();
-        self.asked_from.push(head.asked_from);
-        let later = is_uptime_first.then(|| self.processes()).flatten();
-        self.told.push(Told {
+        self.uptimes.push(Told {
             uptime,
-            processes: sooner.or(later),
             asked,
-            came,
+            came: Instant::now(),
         });
+        self.asked_from.push(head.asked_from);
         Ok(())
     }
 
-    fn processes(&mut self) -> Option<Processes> {
-        if !self.tells_processes {
-            return None;
+    fn ask_for_processes(&mut self) {
+        if self.for_processes && !self.hides_processes() {
+            let (processes, head) = self.registrar.processes().unzip();
+            self.processes.push(processes);
+            self.asked_from.extend(head.map(|head| head.asked_from));
         }
-        let told = self.registrar.processes();
-        self.hides_processes = told.is_none();
-        self.tells_processes = told.is_some();
-        let (processes, head) = told?;
-        self.asked_from.push(head.asked_from);
-        Some(processes)
     }
 
-    /// `asked` is when its dump was asked for.
+    pub fn forbids_uptime(&self) -> bool {
+        self.uptimes.len() < self.asked
+    }
+
+    pub fn tells_processes(&self) -> bool {
+        self.processes.first().is_some_and(Option::is_some)
+    }
+
+    fn hides_processes(&self) -> bool {
+        self.processes.first().is_some_and(Option::is_none)
+    }
+
+    /// None where it never tells its uptime. `asked` is when its dump was asked for.
     pub fn answer(self, asked: Instant) -> Option<UptimeAnswer> {
+        let tells_less = self.forbids_uptime()
+            || self.tells_processes() && self.processes.iter().any(Option::is_none);
         // None comes first.
-        let when_asked = self.told.iter().map(|one| one.up_at(asked)).min().flatten();
-        let mut told = self.told.into_iter();
-        let first = told.next()?;
-        let other = told.find(|one| {
-            one.uptime.since != first.uptime.since || differ(&one.processes, &first.processes)
-        });
+        let when_asked = self.uptimes.iter().map(|one| one.up_at(asked)).min();
+        let mut uptimes = self.uptimes.into_iter();
+        let first = uptimes.next()?;
+        let since = uptimes.find(|one| one.uptime.since != first.uptime.since);
+        let mut processes = self.processes.into_iter().flatten();
+        let first_processes = processes.next();
+        let other = match since {
+            Some(one) => Some(Other::Since(one.uptime.since)),
+            None if processes.any(|one| Some(one) != first_processes) => Some(Other::OfOneSecond),
+            None => tells_less.then_some(Other::TellsLess),
+        };
         Some(UptimeAnswer {
             reported: first.uptime,
-            processes: first.processes,
+            processes: first_processes,
             asked_from: self.asked_from,
             asked: first.asked,
             came: first.came,
-            other: other.map(|one| one.uptime.since),
-            when_asked,
+            other,
+            when_asked: when_asked.flatten(),
         })
     }
 }
@@ -100,11 +122,6 @@ impl Told {
         let up = Duration::from_secs(self.uptime.seconds?.try_into().ok()?);
         up.checked_sub(self.came - before)
     }
-}
-
-/// As far as both tell.
-pub fn differ(one: &Option<Processes>, other: &Option<Processes>) -> bool {
-    one.is_some() && other.is_some() && one != other
 }
 
 /// Asks for nothing else. `asked` is when its dump was asked for.

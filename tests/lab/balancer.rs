@@ -19,8 +19,9 @@ pub struct Balancing {
     pub turn: fn(usize, usize) -> usize,
     /// How long the way there is.
     pub delay: Duration,
-    /// It answers these commands with 403.
+    /// It answers these commands with 403 for those of them, by their number.
     pub forbids: &'static [&'static str],
+    pub forbids_at: fn(usize) -> bool,
 }
 
 impl Default for Balancing {
@@ -30,6 +31,7 @@ impl Default for Balancing {
             turn: |connection, registrars| connection % registrars,
             delay: Duration::ZERO,
             forbids: &[],
+            forbids_at: |_| true,
         }
     }
 }
@@ -52,18 +54,17 @@ impl Balancer {
         let connections = AtomicUsize::new(0);
         let listener = Listener::at(address, move |mut client| {
             let connection = connections.fetch_add(1, Ordering::SeqCst);
-            let address = addresses[(balancing.turn)(connection, addresses.len())];
+            let registrar = (balancing.turn)(connection, addresses.len());
+            let address = addresses[registrar];
             let Some(request) = read_message(&mut client) else {
                 return;
             };
             swallow(&mut client);
             thread::sleep(balancing.delay);
             let asked = String::from_utf8_lossy(&request);
-            let reply = if balancing
-                .forbids
-                .iter()
-                .any(|command| asked.contains(command))
-            {
+            let mut forbidden = balancing.forbids.iter();
+            let is_forbidden = forbidden.any(|command| asked.contains(command));
+            let reply = if is_forbidden && (balancing.forbids_at)(registrar) {
                 Some(HttpStub::answer("403 Forbidden", "no"))
             } else {
                 TcpStream::connect(address).ok().and_then(|mut server| {

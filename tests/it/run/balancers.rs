@@ -165,13 +165,32 @@ fn nor_is_a_small_one_beside_a_large_one() {
     let users = (0..501).map(|user| format!("0{user:04}@abc.voip.ca"));
     registrars[0].phone().register_many(users);
     registrars[1].register("1000@abc.voip.ca");
-    let balancing = Balancing {
-        turn: |connection, _| (connection % 13) % 2,
-        ..Balancing::default()
-    };
-    let balancer = Balancer::with(balancing, &registrars);
-    let run = run(&balancer.url(), &redis, &[]).expect(3);
-    assert!(run.stderr.contains(OTHER_PROCESSES), "{}", run.stderr);
-    assert_eq!(redis.members(KEY).len(), 502);
+    let delay = Duration::from_millis(25);
+    // Of a round robin, and of one that begins anew with each look.
+    let turns: [fn(usize, usize) -> usize; 2] = [
+        |connection, count| connection % count,
+        |connection, count| connection % 13 % count,
+    ];
+    let tells_less = "at one time and not at another";
+    let second: fn(usize) -> bool = |registrar| registrar == 1;
+    for turn in turns {
+        for (forbids, said) in [
+            (&[][..], OTHER_PROCESSES),
+            (&["core.ps"], tells_less),
+            (&["core.uptime"], OTHER_PROCESSES),
+            (&["core.uptime", "core.ps"], tells_less),
+        ] {
+            let balancing = Balancing {
+                turn,
+                delay,
+                forbids,
+                forbids_at: second,
+            };
+            let balancer = Balancer::with(balancing, &registrars);
+            let run = run(&balancer.url(), &redis, &["--min-uptime=0s"]).expect(3);
+            assert!(run.stderr.contains(said), "{}", run.stderr);
+            assert_eq!(redis.members(KEY).len(), 502);
+        }
+    }
     assert_eq!(redis.calls("srem"), 0);
 }
