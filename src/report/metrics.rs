@@ -118,7 +118,7 @@ fn text(outcome: &Outcome, last_success: &str) -> String {
     );
     gauge(
         "members_off",
-        "Members who may be off the board by the last run, and should be on it.",
+        "Members who may be off the board by the last run though they are registered, or as soon as they are.",
         &outcome.off.len(),
     );
     gauge(

@@ -186,13 +186,14 @@ fn entry(
         writeln!(out, "    and {hidden} more (-v shows all)")?;
     }
     for off in outcome.off_of(entry) {
-        let perhaps = match off.why {
-            WhyOff::NotBack => "",
-            WhyOff::PerhapsLost | WhyOff::PerhapsLate => "perhaps ",
+        let why = match off.why {
+            WhyOff::NotBack => "off the board, and should be on it",
+            WhyOff::PerhapsLost | WhyOff::PerhapsLate => {
+                "perhaps off the board, and should be on it"
+            }
+            WhyOff::OnceRegistered => "not registered, and perhaps off the board once it is",
         };
-        let user = member(off.member);
-        let line = format!("  ! {user} ({perhaps}off the board, and should be on it)");
-        paint.line(out, RED, &line)?;
+        paint.line(out, RED, &format!("  ! {} ({why})", member(off.member)))?;
     }
     Ok(())
 }

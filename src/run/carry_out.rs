@@ -139,7 +139,7 @@ impl Carrier<'_, '_> {
         let others = unanswered.iter().filter(has_not_returned);
         self.outcome.off.extend(others.map(|member| Off {
             member: *member,
-            why: WhyOff::PerhapsLate,
+            why: WhyOff::OnceRegistered,
         }));
         self.outcome.off.sort_unstable_by_key(|off| off.member);
         match self.off() {
@@ -218,11 +218,7 @@ impl Carrier<'_, '_> {
     fn off(&self) -> Option<String> {
         let names = |(why, what): (WhyOff, &str)| {
             let off = self.outcome.off.iter().filter(|off| off.why == why);
-            let mut off: Vec<_> = off.collect();
-            // Who is registered comes before who may register yet.
-            let has_returned =
-                |off: &&Off| self.outcome.restored.binary_search(&off.member).is_ok();
-            off.sort_by_key(|off| !has_returned(off));
+            let off: Vec<_> = off.collect();
             let name = |off: &&Off| {
                 format!(
                     "{} in {}",
@@ -246,6 +242,11 @@ impl Carrier<'_, '_> {
             (
                 WhyOff::PerhapsLate,
                 "perhaps off the board, if a removal that Redis did not answer is run late",
+            ),
+            (
+                WhyOff::OnceRegistered,
+                "not registered, and off the board once they are, if a removal that Redis did not \
+                 answer is run late",
             ),
         ];
         let named: Vec<_> = kinds.into_iter().filter_map(names).collect();

@@ -26,6 +26,8 @@ pub enum WhyOff {
     PerhapsLost,
     /// Redis did not answer a try to remove them, which may be run late.
     PerhapsLate,
+    /// The same, and they were not registered at the last look: they are off if they register before it is run.
+    OnceRegistered,
 }
 
 /// A run, as far as it came.

@@ -100,7 +100,8 @@ impl Write for Stream {
     }
 }
 
-/// A socket whose reads and writes end at a deadline. A signal, SIGCONT for one, makes them begin again.
+/// A socket whose reads and writes end at a deadline. A signal makes them begin again, after the deadline, too: with SIGCONT
+/// there may be what came while this process was stopped.
 pub struct Timed {
     socket: Socket,
     until: Instant,
@@ -112,15 +113,16 @@ impl Timed {
         set_timeout: fn(&Socket, Option<Duration>) -> io::Result<()>,
         mut transfer: impl FnMut(&mut Socket) -> io::Result<T>,
     ) -> io::Result<T> {
+        let mut interrupted = false;
         loop {
             let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() && !std::mem::take(&mut interrupted) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             // Less than a microsecond would be no time-out at all.
             set_timeout(&self.socket, Some(left.max(Duration::from_millis(1))))?;
             match transfer(&mut self.socket) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => interrupted = true,
                 done => return done,
             }
         }

@@ -204,6 +204,23 @@ fn a_batch_ends_in_time_and_a_slow_server_gets_smaller_ones() {
     }
 }
 
+#[test]
+fn a_master_that_breaks_its_connection_leaves_no_doubt_of_the_others() {
+    let breaks = server(|name| (name != "SREM").then(|| NO.to_vec()));
+    let other = server(|name| Some(if name == "SREM" { DONE } else { NO }.to_vec()));
+    let node = server(move |_| Some(slots(&[(other, 8_192), (breaks, 8_192)])));
+    let servers = Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1);
+    // Their slots are 7749, 11814 and 3684.
+    let sets = ["ONLINE:2", "ONLINE:1", "ONLINE:3"].map(String::from);
+    let sets = changes(&sets);
+    let mut write = Write::new(Verb::Remove, &sets);
+    assert!(write.send(&mut pipeline(&servers), &|| true).is_err());
+    let written = write.ended(None);
+    let fates = [(0, Fate::Done), (1, Fate::Unconfirmed), (2, Fate::Done)];
+    assert_eq!(written.fates, fates);
+    assert_eq!(written.unanswered, [1]);
+}
+
 /// Confirmed, then sent again, since the connection broke.
 #[test]
 fn what_is_refused_once_it_was_confirmed_is_perhaps_lost() {

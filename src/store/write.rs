@@ -148,7 +148,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
     /// Sends what is not done yet, batch by batch, as long as it `may_go_on`. Over another pipeline it may be called again.
     pub fn send(&mut self, pipeline: &mut Pipeline, may_go_on: &dyn Fn() -> bool) -> Result<()> {
         loop {
-            let batch = self.batch(&self.open(), |_| 0);
+            let batch = self.batch(&self.open(), |key| pipeline.master_of(key));
             if batch.is_empty() || !may_go_on() {
                 return Ok(());
             }

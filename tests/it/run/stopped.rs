@@ -1,9 +1,9 @@
 //! A run that a signal stops has changed nothing, or puts back everyone whom it removed.
 
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::thread::sleep;
+use std::sync::{Arc, OnceLock};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
@@ -160,6 +160,29 @@ fn whose_removal_redis_does_not_answer_is_put_back_and_named() {
         assert_eq!(redis.members(KEY), BEFORE);
         assert_eq!(kamailio.looks().len(), 2);
     }
+}
+
+/// Redis answers meanwhile.
+#[test]
+fn a_run_that_stands_still_for_longer_than_its_timeout_goes_on() {
+    let redis = redis();
+    let kamailio = kamailio();
+    let run = Arc::new(OnceLock::new());
+    let its_run = run.clone();
+    let stand_still = move || {
+        let pid = *its_run.wait();
+        send(pid, "STOP");
+        spawn(move || {
+            sleep(Duration::from_millis(1500));
+            send(pid, "CONT");
+        });
+    };
+    let proxy = at(&redis, "SREM", 0, Fault::Meanwhile(Arc::new(stand_still)));
+    let mut command = command(&kamailio, &proxy.url(), &["--timeout=1s"]);
+    let child = command.spawn().unwrap();
+    run.set(child.id()).unwrap();
+    Run::from(child.wait_with_output().unwrap()).expect(0);
+    assert_eq!(redis.members(KEY), AFTER);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn off(run: &Run) -> Vec<String> {
     }
     let name = |line: &str| {
         let line = line.strip_prefix("  ! ")?;
-        let line = line.strip_suffix("off the board, and should be on it)")?;
+        assert!(line.contains("off the board"), "{line}");
         Some(line.rsplit_once(" (")?.0.to_owned())
     };
     run.stdout.lines().filter_map(name).collect()
