@@ -265,7 +265,7 @@ fn summary(outcome: &Outcome, plan: &Plan) -> String {
         Verdict::Failed => format!("failed: {}; {board}", done()),
         Verdict::Discrepancies if outcome.dry_run => format!(
             "dry run, nothing was changed: {} to {}, {to_add}; {board}",
-            counted(totals.stale, "stale user"),
+            counted(totals.stale - outcome.returned.len(), "stale user"),
             if keeps_stale { "keep" } else { "remove" },
         ),
         Verdict::Discrepancies | Verdict::Changed => {

@@ -96,7 +96,14 @@ impl Carrier<'_, '_> {
         self.stop.check()?;
         let (tell, looked) = channel();
         let (config, plan) = (self.config.clone(), self.plan.clone());
-        let look = move || tell.send(look::again(&config, &plan.sets, &plan.stale()));
+        let look = move || {
+            tell.send(look::again(
+                &config,
+                &plan.sets,
+                &plan.stale(),
+                Duration::ZERO,
+            ))
+        };
         let started = Builder::new().spawn(look);
         started.map_err(|error| Failure::no_thread(error).context("last look"))?;
         let last = loop {

@@ -13,11 +13,11 @@ use crate::matching::{DumpMatcher, Matches, MemberId, Readings, Sets, TOO_LARGE}
 use crate::text::counted;
 
 /// The dump is asked for again after these questions: in two containers of one image, started in the same second, nothing
-/// differs but who is registered. A look is 17 requests with them, and 13 without; 11 and 7 where core.ps is not answered, or
-/// core.uptime is forbidden: no round robin over two to six keeps step with any.
+/// differs but who is registered. A look is 17 requests with them, and 13 without, 11 and 7 where core.ps is not answered: no
+/// round robin over two to six keeps step with any.
 const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
-/// If it takes no longer than this, where only the processes are not told.
-const CHEAP: Duration = Duration::from_millis(20);
+/// If it takes no longer than this, where only the processes are not told, and at the second look.
+pub const CHEAP: Duration = Duration::from_millis(20);
 /// Or than this, where it has few AoRs, where much is at stake, or where nothing else tells one registrar from another.
 const BEARABLE: Duration = Duration::from_secs(1);
 const FEW_AORS: usize = 500;
@@ -117,18 +117,20 @@ impl Look {
     }
 }
 
-/// Who of these members is registered now, ascending, and what the registrars answered.
+/// Who of these members is registered now, ascending, and what the registrars answered. A dump that takes no longer than
+/// `cheap` is asked for again in any case.
 pub fn again(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
+    cheap: Duration,
 ) -> Result<(Vec<Answer>, Vec<MemberId>), Failure> {
     let mut look = Look::take(config, sets);
     let matches = look.matches(config, sets)?;
     if let Some(silent) = look.silent().into_iter().next() {
         return Err(silent);
     }
-    let mut online = ask_on(config, sets, members, &mut look.answers)?;
+    let mut online = ask_on(config, sets, members, cheap, &mut look.answers)?;
     let mut readings = Readings::new(&config.rules, sets, &matches);
     online.extend(members.iter().filter(|member| readings.is_online(**member)));
     Ok((look.answers, ascending(online)))
@@ -140,13 +142,14 @@ pub fn ask_on(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
+    cheap: Duration,
     answers: &mut Vec<Answer>,
 ) -> Result<Vec<MemberId>, Failure> {
     let told = kamailio::each(std::mem::take(answers), |mut answer| {
         let registrar = config.registrar(&answer.url);
         let online = match (&mut answer.heard, registrar) {
             (Heard::Dumped(dumped), Some(registrar)) => {
-                question(config, sets, members, registrar, dumped)
+                question(config, sets, members, cheap, registrar, dumped)
             }
             _ => Ok(Vec::new()),
         };
@@ -165,6 +168,7 @@ fn question(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
+    cheap: Duration,
     registrar: &Registrar,
     dumped: &mut Dumped,
 ) -> Result<Vec<MemberId>, Failure> {
@@ -182,7 +186,7 @@ fn question(
         } else if !questions.tells_processes() {
             CHEAP
         } else {
-            Duration::ZERO
+            cheap
         };
         if dumped.came - dumped.asked > longest || !DUMP_AFTER.contains(&number) {
             continue;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::thread::{self, Builder};
+use std::time::Duration;
 
 use super::changes::{Changes, by_key};
 use super::config::{Config, MissingUsers, Mode, StaleUsers};
@@ -72,7 +73,13 @@ fn plan(
         config.registrars.iter().for_each(Registrar::ask_in_turn);
     }
     let returned = match removes {
-        true => look::ask_on(config, &plan.sets, &plan.stale(), &mut outcome.registrars),
+        true => look::ask_on(
+            config,
+            &plan.sets,
+            &plan.stale(),
+            Duration::ZERO,
+            &mut outcome.registrars,
+        ),
         false => Ok(Vec::new()),
     };
     outcome.notices = Notice::all(&plan, &outcome.registrars, removes, config);
@@ -129,7 +136,7 @@ fn confirm(
     stop.check()?;
     // In a thread of its own, as the last look will be: a limit on threads shows before anybody is removed.
     let looked = thread::scope(|threads| {
-        let look = || look::again(config, &plan.sets, &stale);
+        let look = || look::again(config, &plan.sets, &stale, look::CHEAP);
         let look = Builder::new().spawn_scoped(threads, look);
         let look = look.map_err(Failure::no_thread)?.join();
         look.expect("a panic ends the process")

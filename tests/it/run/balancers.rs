@@ -194,3 +194,25 @@ fn nor_is_a_small_one_beside_a_large_one() {
     }
     assert_eq!(redis.calls("srem"), 0);
 }
+
+#[test]
+fn of_replicas_who_is_registered_at_another_one_is_not_to_be_removed() {
+    let redis = Redis::start();
+    let registrars = [start(&redis), start(&redis)];
+    for (kamailio, users) in registrars.iter().zip([&["100"][..], &["100", "101"]]) {
+        for user in users {
+            kamailio.register(&format!("{user}@abc.voip.ca"));
+        }
+    }
+    redis.add(KEY, "dead");
+    let balancing = Balancing {
+        turn: |connection, _| connection.min(1),
+        ..Balancing::default()
+    };
+    let balancer = Balancer::with(balancing, &registrars);
+    let (one, other) = (balancer.url(), registrars[0].rpc_url());
+    let args = ["--dry-run", "--replicated", "--kamailio", &other];
+    let run = run(&one, &redis, &args).expect(0);
+    let to_remove = ": 1 stale user to remove, 0 missing";
+    assert!(run.stdout.contains(to_remove), "{}", run.stdout);
+}
