@@ -101,7 +101,7 @@ impl Carrier<'_, '_> {
                 &config,
                 &plan.sets,
                 &plan.stale(),
-                Duration::ZERO,
+                look::FEW_AORS,
             ))
         };
         let started = Builder::new().spawn(look);

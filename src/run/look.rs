@@ -16,11 +16,13 @@ use crate::text::counted;
 /// differs but who is registered. A look is 17 requests with them, and 13 without, 11 and 7 where core.ps is not answered: no
 /// round robin over two to six keeps step with any.
 const DUMP_AFTER: [usize; 4] = [1, 3, 4, 6];
-/// If it takes no longer than this, where only the processes are not told, and at the second look.
-pub const CHEAP: Duration = Duration::from_millis(20);
+/// If it takes no longer than this, where only the processes are not told.
+const CHEAP: Duration = Duration::from_millis(20);
 /// Or than this, where it has few AoRs, where much is at stake, or where nothing else tells one registrar from another.
 const BEARABLE: Duration = Duration::from_secs(1);
-const FEW_AORS: usize = 500;
+/// What few AoRs are, and what they are at the second look: nobody must be put back for what it finds.
+pub const FEW_AORS: usize = 500;
+pub const FEW_AORS_AT_SECOND_LOOK: usize = 5_000;
 /// A removal is large that is of more members than this, and of more than 1 in so many.
 const FEW_MEMBERS: usize = 10;
 const LARGE: usize = 4;
@@ -117,20 +119,20 @@ impl Look {
     }
 }
 
-/// Who of these members is registered now, ascending, and what the registrars answered. A dump that takes no longer than
-/// `cheap` is asked for again in any case.
+/// Who of these members is registered now, ascending, and what the registrars answered. Of so few AoRs a dump is
+/// asked for again.
 pub fn again(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
-    cheap: Duration,
+    few_aors: usize,
 ) -> Result<(Vec<Answer>, Vec<MemberId>), Failure> {
     let mut look = Look::take(config, sets);
     let matches = look.matches(config, sets)?;
     if let Some(silent) = look.silent().into_iter().next() {
         return Err(silent);
     }
-    let mut online = ask_on(config, sets, members, cheap, &mut look.answers)?;
+    let mut online = ask_on(config, sets, members, few_aors, &mut look.answers)?;
     let mut readings = Readings::new(&config.rules, sets, &matches);
     online.extend(members.iter().filter(|member| readings.is_online(**member)));
     Ok((look.answers, ascending(online)))
@@ -142,14 +144,14 @@ pub fn ask_on(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
-    cheap: Duration,
+    few_aors: usize,
     answers: &mut Vec<Answer>,
 ) -> Result<Vec<MemberId>, Failure> {
     let told = kamailio::each(std::mem::take(answers), |mut answer| {
         let registrar = config.registrar(&answer.url);
         let online = match (&mut answer.heard, registrar) {
             (Heard::Dumped(dumped), Some(registrar)) => {
-                question(config, sets, members, cheap, registrar, dumped)
+                question(config, sets, members, few_aors, registrar, dumped)
             }
             _ => Ok(Vec::new()),
         };
@@ -168,7 +170,7 @@ fn question(
     config: &Config,
     sets: &Sets,
     members: &[MemberId],
-    cheap: Duration,
+    few_aors: usize,
     registrar: &Registrar,
     dumped: &mut Dumped,
 ) -> Result<Vec<MemberId>, Failure> {
@@ -181,12 +183,12 @@ fn question(
             Err(no) if no.is_forbidden && config.guard.min_uptime.is_zero() => {}
             Err(no) => return Err(no.failure),
         }
-        let longest = if dumped.aors <= FEW_AORS || is_large || questions.forbids_uptime() {
+        let longest = if dumped.aors <= few_aors || is_large || questions.forbids_uptime() {
             BEARABLE
         } else if !questions.tells_processes() {
             CHEAP
         } else {
-            cheap
+            Duration::ZERO
         };
         if dumped.came - dumped.asked > longest || !DUMP_AFTER.contains(&number) {
             continue;

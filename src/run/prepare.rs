@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::thread::{self, Builder};
-use std::time::Duration;
 
 use super::changes::{Changes, by_key};
 use super::config::{Config, MissingUsers, Mode, StaleUsers};
@@ -77,7 +76,7 @@ fn plan(
             config,
             &plan.sets,
             &plan.stale(),
-            Duration::ZERO,
+            look::FEW_AORS,
             &mut outcome.registrars,
         ),
         false => Ok(Vec::new()),
@@ -136,7 +135,7 @@ fn confirm(
     stop.check()?;
     // In a thread of its own, as the last look will be: a limit on threads shows before anybody is removed.
     let looked = thread::scope(|threads| {
-        let look = || look::again(config, &plan.sets, &stale, look::CHEAP);
+        let look = || look::again(config, &plan.sets, &stale, look::FEW_AORS_AT_SECOND_LOOK);
         let look = Builder::new().spawn_scoped(threads, look);
         let look = look.map_err(Failure::no_thread)?.join();
         look.expect("a panic ends the process")
