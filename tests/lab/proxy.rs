@@ -65,7 +65,7 @@ impl Proxy {
         self
     }
 
-    /// Every look gets the reply to the first one.
+    /// Every look gets the reply to the first one, without the header that would give it away.
     pub fn repeat_first(self) -> Self {
         self.script.lock().unwrap().repeats = true;
         self
@@ -142,7 +142,7 @@ impl Script {
             .or_else(|| self.forward(&request, kamailio))
             .unwrap_or_default();
         if self.repeats {
-            self.first = Some(bytes.clone());
+            self.first = Some(anonymous(bytes.clone()));
         }
         std::thread::sleep(delay);
         Forwarded {
@@ -166,6 +166,16 @@ impl Script {
         cache.insert(line.to_vec(), reply.clone());
         Some(reply)
     }
+}
+
+/// Without what tells over which connection Kamailio was asked.
+fn anonymous(mut reply: Vec<u8>) -> Vec<u8> {
+    let header = b"\r\nSia:";
+    let at = reply.windows(header.len()).position(|seen| seen == header);
+    if let Some(at) = at {
+        reply[at + 2] = b'X';
+    }
+    reply
 }
 
 fn forward(request: &[u8], kamailio: SocketAddr) -> Option<Vec<u8>> {
