@@ -70,8 +70,8 @@ pub struct Turns {
 /// What there is at an address of a name.
 pub enum Found {
     Registrar(Client),
-    /// It takes connections, and does not answer in time.
-    Hanging,
+    /// It takes connections, and tells no uptime.
+    Mute,
     Nothing,
 }
 
@@ -88,7 +88,7 @@ impl Turns {
         // At the only one of a family this is no wonder: Kamailio may listen for the other family only.
         let is_left_out = |(address, found): &(SocketAddr, Found)| match found {
             Found::Registrar(_) => false,
-            Found::Hanging => true,
+            Found::Mute => true,
             Found::Nothing => has_like(address),
         };
         Self {
@@ -97,7 +97,7 @@ impl Turns {
                 .into_iter()
                 .filter_map(|(_, found)| match found {
                     Found::Registrar(client) => Some(client),
-                    Found::Hanging | Found::Nothing => None,
+                    Found::Mute | Found::Nothing => None,
                 })
                 .collect(),
             taken: AtomicUsize::new(0),

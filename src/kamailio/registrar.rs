@@ -176,12 +176,12 @@ impl Registrar {
         let connects = || TcpStream::connect_timeout(&address, SMALL_ANSWER).is_ok();
         match one.exchange(Command::Uptime, |answer| Uptime::read(self.rpc, answer)) {
             Ok(_) => Found::Registrar(one.client),
-            Err(Error::TooSlow) if connects() => Found::Hanging,
+            Err(_) if connects() => Found::Mute,
             Err(_) => Found::Nothing,
         }
     }
 
-    /// Whether its name has several addresses of one family, or one that hangs, and not all of them are asked.
+    /// Whether its name has several addresses of one family, or one that takes connections, and not all of them are asked.
     pub fn has_several_addresses(&self) -> bool {
         let none_asked = || {
             let addresses = self.addresses().into_iter();

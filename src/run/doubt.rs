@@ -21,6 +21,9 @@ const FLOOD: usize = 10;
 /// An uptime advances as time passes, but for a clock that is set right by some seconds.
 const CLOCK_STEP: i64 = 2;
 
+/// The other answers that a cache keeps: of the uptime and of the processes.
+const KEPT_ANSWERS: usize = 2;
+
 /// What to do about a source in doubt.
 pub const LET_IT_SETTLE: &str = "let the next run try again; raise --min-uptime above the time that Kamailio takes to load \
      its users; name Kamailio's own address, without a cache in between";
@@ -134,16 +137,20 @@ fn stands_still(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     })
 }
 
-/// Each question goes over a connection of its own. A proxy that uses one to Kamailio again asks the other questions over it,
-/// too; a cache that keeps the dump does not.
+/// Each question goes over a connection of its own. A proxy that uses one to Kamailio again asks other questions over it, or
+/// over others of its own, again and again; a cache has a new one for each answer, unless it keeps that, too.
 fn is_kept(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
     let uptimes = [before.uptime.as_ref()?, now.uptime.as_ref()?];
-    let mut others = uptimes.into_iter().flat_map(|uptime| &uptime.asked_from);
+    let others = uptimes.into_iter().flat_map(|uptime| &uptime.asked_from);
+    let mut others: Vec<_> = others.collect();
+    let asked = others.len();
+    others.sort_unstable();
+    others.dedup();
+    let is_pool = others.len() < asked && others.len() > KEPT_ANSWERS;
     let first = before.asked_from.first()?;
     let mut dumps = before.asked_from.iter().chain(&now.asked_from);
-    let is_kept =
-        first.is_some() && dumps.all(|one| one == first) && others.all(|other| other != first);
-    is_kept.then(|| {
+    let is_kept = first.is_some() && dumps.all(|one| one == first) && !others.contains(&first);
+    (is_kept && !is_pool).then(|| {
         format!(
             "Kamailio at {url}: a cache answers: all dumps came over one connection to Kamailio, \
              and nothing else did"
@@ -399,9 +406,9 @@ mod tests {
 
     #[test]
     fn a_dump_that_came_over_an_old_connection_is_a_cache_s_unless_the_uptimes_did() {
-        let over = |of_dump: Option<&str>, of_uptime: &str| {
+        let over = |of_dump: Option<&str>, of_others: [&str; 2]| {
             let uptime = UptimeAnswer {
-                asked_from: vec![Some("8".into()), Some(of_uptime.into())],
+                asked_from: of_others.map(|other| Some(other.into())).into(),
                 ..up_since("a", 9).unwrap()
             };
             let mut answer = dumped(5, Some(uptime));
@@ -410,12 +417,19 @@ mod tests {
             }
             answer
         };
+        let first = || over(Some("1"), ["2", "3"]);
         let said = "a cache answers: all dumps came over one connection";
-        assert_says(doubt(over(Some("7"), "9"), over(Some("7"), "10")), said);
-        assert_eq!(doubt(over(Some("7"), "9"), over(Some("11"), "9")), None);
-        let one_connection = doubt(over(Some("7"), "7"), over(Some("7"), "10"));
-        assert_eq!(one_connection, None);
-        assert_eq!(doubt(over(None, "9"), over(None, "10")), None, "not told");
+        assert_says(doubt(first(), over(Some("1"), ["4", "5"])), said);
+        assert_says(doubt(first(), first()), said);
+        for (of_dump, of_others, why) in [
+            (Some("4"), ["5", "6"], "another connection"),
+            (Some("1"), ["1", "4"], "the only one"),
+            (Some("1"), ["2", "4"], "one of several that are kept open"),
+        ] {
+            assert_eq!(doubt(first(), over(of_dump, of_others)), None, "{why}");
+        }
+        let untold = || over(None, ["2", "3"]);
+        assert_eq!(doubt(untold(), untold()), None);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Pipeline {
     awaited: VecDeque<Awaited>,
     /// The link that was used last.
     at: usize,
+    /// The link over which the last command that was answered was first sent, and whether another node has its key.
+    asked: usize,
+    is_moved: bool,
     /// A node to which no connection came about.
     unreached: Option<Peer>,
 }
@@ -96,6 +99,8 @@ impl Pipeline {
             slots: None,
             awaited: VecDeque::new(),
             at: 0,
+            asked: 0,
+            is_moved: false,
             unreached: None,
         }
     }
@@ -134,6 +139,14 @@ impl Pipeline {
     /// Where the last reply came from.
     pub fn answered_by(&self) -> &Place {
         &self.links[self.at].server.place
+    }
+
+    /// Where the master is that answered for this key: of a slot that is being moved, the one that still has it.
+    pub fn answered_for(&self, key: &[u8]) -> Option<&Place> {
+        match self.is_moved {
+            true => self.master_place(key),
+            false => self.links.get(self.asked).map(|link| &link.server.place),
+        }
     }
 
     /// Those to which there is a connection: the one server, or the masters.
@@ -196,7 +209,7 @@ impl Pipeline {
         let Some(Awaited { link, command, .. }) = self.awaited.pop_front() else {
             return Err(Error::Foreign);
         };
-        self.at = link;
+        (self.at, self.asked, self.is_moved) = (link, link, false);
         self.links[link].awaited -= 1;
         let mut reply = read(&mut self.links[link].connection);
         for _ in 0..REDIRECTIONS {
@@ -233,6 +246,7 @@ impl Pipeline {
             connection.reply()?;
             return read(connection);
         }
+        self.is_moved = true;
         if self.link_for(command)? == refused_by {
             let Link {
                 server, connection, ..

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -324,6 +324,53 @@ fn what_an_earlier_connection_confirmed_is_put_back_on_the_new_master() {
     let written = store.put_back(&changes(&sets));
     assert_eq!(written.with(&[Fate::Done]).len(), 2);
     assert_eq!(added.map(|added| added.load(Ordering::SeqCst)), [1, 1, 2]);
+}
+
+/// It says where another key is, and with that the slots are learnt anew.
+#[test]
+fn what_a_demoted_master_confirms_beside_a_moved_key_is_put_back_on_the_new_one() {
+    let added: [Arc<AtomicUsize>; 2] = Default::default();
+    let (its_added, new_added) = (added[0].clone(), added[1].clone());
+    let new = server(move |name| match name {
+        "SADD" => {
+            new_added.fetch_add(1, Ordering::SeqCst);
+            Some(DONE.to_vec())
+        }
+        _ => Some(NO.to_vec()),
+    });
+    let learnt: Arc<OnceLock<Vec<u8>>> = Arc::default();
+    let its_slots = learnt.clone();
+    let other = server(move |name| match name {
+        "SADD" => {
+            its_added.fetch_add(1, Ordering::SeqCst);
+            Some(DONE.to_vec())
+        }
+        "CLUSTER" => its_slots.get().cloned(),
+        _ => Some(NO.to_vec()),
+    });
+    learnt.set(slots(&[(new, 8_192), (other, 8_192)])).unwrap();
+    let moved = format!("-MOVED 11814 {other}\r\n").into_bytes();
+    let mut answers = [moved, DONE.to_vec()].into_iter();
+    let old = server(move |name| match name {
+        "SADD" => answers.next(),
+        _ => Some(NO.to_vec()),
+    });
+    let its_added = added[0].clone();
+    let node = server(move |_| {
+        let is_over = its_added.load(Ordering::SeqCst) > 0;
+        Some(if is_over {
+            learnt.get().unwrap().clone()
+        } else {
+            slots_of(old)
+        })
+    });
+    let servers = Servers::of(&[url(node)], Topology::Cluster, TIMEOUT, 1);
+    let mut store = Store::new(&servers, b"ONLINE:", Access::Change);
+    // Their slots are 11814 and 7749.
+    let sets = ["ONLINE:1", "ONLINE:2"].map(String::from);
+    let written = store.put_back(&changes(&sets));
+    assert_eq!(written.with(&[Fate::Done]).len(), 2);
+    assert_eq!(added.map(|added| added.load(Ordering::SeqCst)), [1, 1]);
 }
 
 #[test]

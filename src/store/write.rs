@@ -196,7 +196,7 @@ impl<'a, Id: Copy> Write<'a, Id> {
                 Ok(reply) => match reply.into_number::<usize>() {
                     Ok(done) if done <= command.members.len() => {
                         command.fate = Fate::Done;
-                        command.confirmed_at = pipeline.master_place(command.key).cloned();
+                        command.confirmed_at = pipeline.answered_for(command.key).cloned();
                         self.confirmations += 1;
                     }
                     // No reply to such a command: nobody knows what was run.

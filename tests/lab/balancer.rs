@@ -42,14 +42,10 @@ impl Balancer {
     }
 
     pub fn with(balancing: Balancing, registrars: &[Kamailio]) -> Self {
-        Balancer::listen(([127, 0, 0, 1], 0).into(), balancing, registrars)
+        Balancer::at(([127, 0, 0, 1], 0).into(), balancing, registrars)
     }
 
-    pub fn at(address: SocketAddr, registrars: &[Kamailio]) -> Self {
-        Balancer::listen(address, Balancing::default(), registrars)
-    }
-
-    fn listen(address: SocketAddr, balancing: Balancing, registrars: &[Kamailio]) -> Self {
+    pub fn at(address: SocketAddr, balancing: Balancing, registrars: &[Kamailio]) -> Self {
         let addresses: Vec<_> = registrars.iter().map(Kamailio::address).collect();
         let connections = AtomicUsize::new(0);
         let listener = Listener::at(address, move |mut client| {

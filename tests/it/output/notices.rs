@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use serde_json::Value;
 
-use crate::lab::{Balancer, Kamailio, KamailioOptions, Lab, Run, temp_dir};
+use crate::lab::{Balancer, Balancing, Kamailio, KamailioOptions, Lab, Run, temp_dir};
 
 /// The kinds and the messages in the report, and that nothing is said of them otherwise.
 fn notices(lab: &Lab, args: &[&str]) -> Vec<(String, String)> {
@@ -135,7 +135,10 @@ fn a_domain_of_whose_members_none_is_registered_is_noted_when_it_vanishes() {
 /// At an address of a name.
 enum There<'a> {
     Nothing,
+    /// It takes connections, and says nothing.
     Hanging,
+    /// It answers every question with 403.
+    Forbidding(&'a Kamailio),
     At(&'a Kamailio),
 }
 
@@ -163,17 +166,23 @@ fn nobody_is_removed_when_a_name_may_have_the_addresses_of_several_registrars() 
         ("127.0.0.1", "::1", At(&lab.kamailio), None),
         ("::1", "127.0.0.2", Nothing, None),
         ("::1", "127.0.0.2", Hanging, Some(unasked)),
+        ("::1", "127.0.0.2", Forbidding(&other), Some(unasked)),
     ] {
         let at = |address: &str| SocketAddr::new(address.parse().unwrap(), port);
-        let before = |address: &str, registrar: &Kamailio| {
-            Balancer::at(at(address), std::slice::from_ref(registrar))
+        let before = |address: &str, registrar: &Kamailio, forbids| {
+            let balancing = Balancing {
+                forbids,
+                ..Balancing::default()
+            };
+            Balancer::at(at(address), balancing, std::slice::from_ref(registrar))
         };
-        let _first = (first == "::1").then(|| before(first, &lab.kamailio));
+        let _first = (first == "::1").then(|| before(first, &lab.kamailio, &[]));
         let _there: Option<Box<dyn Any>> = match there {
             Nothing => None,
             // The kernel takes its connections.
             Hanging => Some(Box::new(TcpListener::bind(at(address)).unwrap())),
-            At(registrar) => Some(Box::new(before(address, registrar))),
+            Forbidding(registrar) => Some(Box::new(before(address, registrar, &["/rpc/"]))),
+            At(registrar) => Some(Box::new(before(address, registrar, &[]))),
         };
         std::fs::write(&hosts, format!("{first} many\n{address} many\n")).unwrap();
         // The mount is this process's own. A chroot refuses it, and so may a container: "Operation not permitted".
