@@ -1,7 +1,8 @@
 //! How a registrar is reached: what its URL may be, and the HTTP client.
 
 use std::future::ready;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use reqwest::redirect::Policy;
 
 use crate::failure::Failure;
 use crate::peer::check_url;
-use crate::peer::limits::CONNECT_TENTHS;
+use crate::peer::limits::{CONNECT_TENTHS, SMALL_ANSWER};
 use crate::peer::tls::Tls;
 
 /// For HTTP Basic.
@@ -57,6 +58,17 @@ pub fn parsed(given: &str, password: Option<&str>) -> Result<(Url, Option<Login>
 /// How long a connect may take where the whole exchange may take `timeout`.
 pub fn connect_timeout(timeout: Duration) -> Duration {
     timeout / 10 * CONNECT_TENTHS
+}
+
+/// One that is reset at once was taken. The system has no error for one that ends before it is looked at.
+pub fn takes_connections(address: &SocketAddr) -> bool {
+    match TcpStream::connect_timeout(address, SMALL_ANSWER) {
+        Ok(_) => true,
+        Err(error) => match error.raw_os_error() {
+            Some(_) => error.kind() == io::ErrorKind::ConnectionReset,
+            None => error.kind() != io::ErrorKind::TimedOut,
+        },
+    }
 }
 
 /// Clients for the addresses of one name, each of which is asked in its turn.

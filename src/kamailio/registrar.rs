@@ -173,10 +173,9 @@ impl Registrar {
         let Some(one) = self.at(address) else {
             return Found::Nothing;
         };
-        let connects = || TcpStream::connect_timeout(&address, SMALL_ANSWER).is_ok();
         match one.exchange(Command::Uptime, |answer| Uptime::read(self.rpc, answer)) {
             Ok(_) => Found::Registrar(one.client),
-            Err(_) if connects() => Found::Mute,
+            Err(_) if http::takes_connections(&address) => Found::Mute,
             Err(_) => Found::Nothing,
         }
     }
