@@ -42,7 +42,6 @@ pub struct Dump<Output> {
 }
 
 /// The headers of an answer that tell something.
-#[derive(Default)]
 pub struct Head {
     /// `Server`, for instance `kamailio (5.6.3 (x86_64/linux))`.
     pub server: Option<String>,
@@ -173,7 +172,7 @@ impl Registrar {
         let Some(one) = self.at(address) else {
             return Found::Nothing;
         };
-        match one.exchange(Command::Uptime, |answer| Uptime::read(self.rpc, answer)) {
+        match one.uptime() {
             Ok(_) => Found::Registrar(one.client),
             Err(_) if http::takes_connections(&address) => Found::Mute,
             Err(_) => Found::Nothing,

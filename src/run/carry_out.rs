@@ -225,16 +225,15 @@ impl Carrier<'_, '_> {
     fn off(&self) -> Option<String> {
         let names = |(why, what): (WhyOff, &str)| {
             let off = self.outcome.off.iter().filter(|off| off.why == why);
-            let off: Vec<_> = off.collect();
-            let name = |off: &&Off| {
+            let name = |off: &Off| {
                 format!(
                     "{} in {}",
                     Escaped(self.plan.sets.member(off.member)),
                     Escaped(self.plan.sets.key_name(off.member))
                 )
             };
-            let mut names: Vec<_> = off.iter().take(NAMED).map(name).collect();
-            let more = off.len().saturating_sub(NAMED);
+            let more = off.clone().count().saturating_sub(NAMED);
+            let mut names: Vec<_> = off.take(NAMED).map(name).collect();
             if more > 0 {
                 names.push(format!("and {more} more, whom the report names"));
             }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Dumped, Other};
+use super::answer::{Answer, Dumped, Other, UptimeAnswer};
 use crate::text::{Escaped, counted};
 
 /// Who comes and goes on any site between two looks.
@@ -90,23 +90,21 @@ impl Looks<'_> {
     }
 }
 
-fn restart(url: &str, before: &Dumped, now: &Dumped) -> Option<String> {
-    let since = |dumped: &Dumped| Some(dumped.uptime.as_ref()?.reported.since.clone());
-    let processes = |dumped: &Dumped| dumped.uptime.as_ref()?.processes.clone();
-    let processes = (processes(before), processes(now));
-    let (before, now) = (since(before), since(now));
-    if before == now {
-        return match processes {
-            (Some(before), Some(now)) => (before != now).then(|| of_one_second(url)),
-            (None, None) => None,
-            _ => Some(tells_less(url)),
-        };
+fn restart<'a>(url: &str, before: &'a Dumped, now: &'a Dumped) -> Option<String> {
+    let (before, now) = (before.uptime.as_ref(), now.uptime.as_ref());
+    let since = |uptime: Option<&'a UptimeAnswer>| uptime.map(|uptime| &*uptime.reported.since);
+    if since(before) != since(now) {
+        return Some(format!(
+            "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
+            shown(since(now)),
+            shown(since(before))
+        ));
     }
-    Some(format!(
-        "Kamailio at {url} was restarted, or another machine answers there: up since {}, before {}",
-        shown(now.as_deref()),
-        shown(before.as_deref())
-    ))
+    match (&before?.processes, &now?.processes) {
+        (Some(before), Some(now)) => (before != now).then(|| of_one_second(url)),
+        (None, None) => None,
+        _ => Some(tells_less(url)),
+    }
 }
 
 fn of_one_second(url: &str) -> String {
@@ -222,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::kamailio::{Processes, Rpc, Uptime};
-    use crate::run::answer::{Heard, UptimeAnswer};
+    use crate::run::answer::Heard;
 
     fn dumped(aors: usize, uptime: Option<UptimeAnswer>) -> Answer {
         let now = Instant::now();

@@ -34,9 +34,9 @@ pub struct Pipeline {
     awaited: VecDeque<Awaited>,
     /// The link that was used last.
     at: usize,
-    /// The link over which the last command that was answered was first sent, and whether another node has its key.
-    asked: usize,
-    is_moved: bool,
+    /// The link to the master that has the key of the command that was answered last; None after MOVED, when the slots are
+    /// learnt anew.
+    owner: Option<usize>,
     /// A node to which no connection came about.
     unreached: Option<Peer>,
 }
@@ -99,8 +99,7 @@ impl Pipeline {
             slots: None,
             awaited: VecDeque::new(),
             at: 0,
-            asked: 0,
-            is_moved: false,
+            owner: None,
             unreached: None,
         }
     }
@@ -143,9 +142,9 @@ impl Pipeline {
 
     /// Where the master is that answered for this key: of a slot that is being moved, the one that still has it.
     pub fn answered_for(&self, key: &[u8]) -> Option<&Place> {
-        match self.is_moved {
-            true => self.master_place(key),
-            false => self.links.get(self.asked).map(|link| &link.server.place),
+        match self.owner {
+            Some(link) => Some(&self.links[link].server.place),
+            None => self.master_place(key),
         }
     }
 
@@ -209,7 +208,7 @@ impl Pipeline {
         let Some(Awaited { link, command, .. }) = self.awaited.pop_front() else {
             return Err(Error::Foreign);
         };
-        (self.at, self.asked, self.is_moved) = (link, link, false);
+        (self.at, self.owner) = (link, Some(link));
         self.links[link].awaited -= 1;
         let mut reply = read(&mut self.links[link].connection);
         for _ in 0..REDIRECTIONS {
@@ -246,7 +245,7 @@ impl Pipeline {
             connection.reply()?;
             return read(connection);
         }
-        self.is_moved = true;
+        self.owner = None;
         if self.link_for(command)? == refused_by {
             let Link {
                 server, connection, ..
